@@ -1,0 +1,85 @@
+"""What plugins contribute: records, which the core calls as ordinary typed objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from alert_core.alert import Alert
+from alert_core.transport import Transport
+
+
+@attrs.frozen
+class TransportSpec:
+    """A kind of transport.
+
+    Attributes:
+        kind: the `type` of a target: `slack`.
+        transport: the class, or an import string (`"alert_slack.transport:SlackTransport"`), so that nothing heavy
+            loads before a target needs it.
+        summary: one line for people.
+        family: kinds of one family (`email`) stand in for each other: `Dispatcher.from_env()` takes one.
+        preference: which one: the highest of those configured.
+    """
+
+    kind: str
+    transport: type[Transport] | str
+    summary: str = ""
+    family: str | None = None
+    preference: int = 0
+
+
+@attrs.frozen
+class ProcessorSpec:
+    """A pure step between masking and routing; None drops the alert. Lower `order` runs first."""
+
+    name: str
+    process: Callable[[Alert], Alert | None]
+    order: int = 0
+
+
+@attrs.frozen
+class RedactorSpec:
+    """A masking rule of a plugin, applied to every string. It may only remove."""
+
+    name: str
+    redact: Callable[[str], str]
+
+
+@attrs.frozen
+class QueueSpec:
+    """A kind of queue: its class, or an import string."""
+
+    kind: str
+    queue: type[Any] | str
+
+
+@attrs.frozen
+class SourceSpec:
+    """A webhook format of the gateway: `parse(body, headers, query)` gives the alerts in it."""
+
+    name: str
+    parse: Callable[[bytes, Mapping[str, str], Mapping[str, str]], list[Alert]]
+    authenticate: Callable[..., bool] | None = None
+
+
+@attrs.frozen
+class CommandSpec:
+    """A command of `alertctl`: a click command, or an import string."""
+
+    name: str
+    command: Any
+    summary: str = ""
+
+
+@attrs.frozen
+class TableSpec:
+    """A top-level table of alerts.toml that the plugin owns, read into an attrs class."""
+
+    name: str
+    config: type[Any]
+
+
+Spec = TransportSpec | ProcessorSpec | RedactorSpec | QueueSpec | SourceSpec | CommandSpec | TableSpec

@@ -1,0 +1,167 @@
+"""Every task of a developer. `nox -l` lists them; `nox -s tests -- -k slack` passes what follows `--` on.
+
+Nothing but Python is needed:
+`python3 -m venv .venv && .venv/bin/pip install -q nox && .venv/bin/nox -s tests`.
+"""
+
+import os
+import shutil
+import tomllib
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = False  # nox turns it on where CI is set; not every machine has all three
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "tests", "docs"]
+
+ROOT = Path(__file__).parent
+PYTHONS = ["3.11", "3.12", "3.13"]
+EXTRAS = ["tests", "examples", "benchmarks"]  # what belongs to no distribution
+GROUPS = nox.project.load_toml(ROOT / "pyproject.toml")
+DISTRIBUTIONS = [ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
+
+# Debian's packages with the servers that the e2e tests start, by the name that @pytest.mark.needs uses.
+DEBIAN = {"exim4": "exim4-daemon-light"}
+REQUIRE_SERVERS = "ALERT_CORE_REQUIRE_SERVERS"  # set: a missing server is a failure (conftest.py)
+
+# What `bench` measures beside this project.
+PEERS = {"alert-infra": "0.1.5", "apprise": "2.2.0", "notifiers": "2.0.0"}
+
+
+def find_pyenv() -> None:
+    """Put pyenv's interpreters on the PATH: its shims refuse every version that is not the selected one."""
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    folders = [str(path) for python in PYTHONS for path in sorted(versions.glob(f"{python}.*/bin"))]
+    os.environ["PATH"] = os.pathsep.join([*folders, os.environ["PATH"]])
+
+
+find_pyenv()
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the named dependency groups, and every distribution from its folder, editable."""
+    session.install(*nox.project.dependency_groups(GROUPS, "build", *groups))
+    arguments = []
+    for folder in DISTRIBUTIONS:
+        project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+        extra = "[testing]" if "testing" in project.get("optional-dependencies", {}) else ""
+        arguments += ["--editable", f"{folder}{extra}"]
+    # The build backend is installed by now: without isolation, ten distributions take seconds, not a minute.
+    session.install("--no-build-isolation", *arguments)
+
+
+def run_tests(session: nox.Session, *arguments: str) -> None:
+    """Run pytest without the developer's own alerting configuration."""
+    foreign = [name for name in os.environ if name.startswith("ALERT_") and name != REQUIRE_SERVERS]
+    session.run("pytest", *arguments, *session.posargs, env=dict.fromkeys(foreign))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run every test of every distribution, and tests/, on the running interpreter."""
+    install(session, "tests")
+    run_tests(session)
+
+
+@nox.session(python=PYTHONS)
+def tests_all(session: nox.Session) -> None:
+    """Run the tests on each supported interpreter that is installed here, but for those marked `once`."""
+    install(session, "tests")
+    run_tests(session, "-m", "not once")
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """Run the tests that need a real server; a missing server is a failure, not a skip."""
+    install_servers(session)
+    install(session, "tests")
+    session.env[REQUIRE_SERVERS] = "1"
+    run_tests(session, "-m", "needs")
+
+
+def install_servers(session: nox.Session) -> None:
+    """Install what is missing of DEBIAN where we may; else say what is missing."""
+    path = os.pathsep.join([os.environ["PATH"], "/usr/sbin"])
+    missing = [package for program, package in DEBIAN.items() if not shutil.which(program, path=path)]
+    if not missing:
+        return
+    install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing]
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        session.error(f"the e2e tests need Debian's {', '.join(missing)}: sudo {' '.join(install)}")
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    session.run("apt-get", "update", "-qq", external=True, env=quiet)
+    session.run(*install, external=True, env=quiet, silent=True)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run every test and report the branches of the core that none of them took."""
+    install(session, "tests")
+    run_tests(session, "--cov", "--cov-report=term-missing")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format, and that imports go one way."""
+    session.install(*nox.project.dependency_groups(GROUPS, "lint"))
+    session.run("ruff", "check", "--no-cache", ".")  # its cache forgets that a new module changes what is ours
+    session.run("ruff", "format", "--check", ".")
+    sources = os.pathsep.join(str(folder / "src") for folder in DISTRIBUTIONS)
+    session.run("lint-imports", "--no-cache", env={"PYTHONPATH": sources})
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Run mypy, strict, over the sources and the tests."""
+    install(session, "types")
+    session.run("mypy", "noxfile.py", "conftest.py", *(name for name in EXTRAS if (ROOT / name).is_dir()))
+    for folder in DISTRIBUTIONS:  # one run each: their tests have modules of the same name
+        session.run("mypy", *(str(path) for name in ("src", "tests") if (path := folder / name).is_dir()))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    install(session, "docs")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the wheel and the sdist of every distribution into dist/."""
+    session.install(*nox.project.dependency_groups(GROUPS, "build"))
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    for folder in DISTRIBUTIONS:
+        session.run("python", "-m", "build", "--no-isolation", "--outdir", "dist", str(folder), silent=True)
+    for path in sorted((ROOT / "dist").iterdir()):
+        session.log(path.name)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Send alerts with secrets in them to loopback receivers, and show what arrived."""
+    install(session, "tests")
+    session.run("python", "examples/demo.py", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure this project and its peers side by side; `-- --quick`: a smoke test, `-- --write`: fill docs/'s page."""
+    install(session, "tests")
+    peers = Path(session.create_tmp()) / "peers"
+    for name, version in PEERS.items():  # each in an environment of its own, kept for the next run
+        if not (peers / name).exists():
+            session.run("python", "-m", "venv", str(peers / name))
+        python = str(peers / name / "bin" / "python")
+        session.run(python, "-m", "pip", "install", "-q", f"{name}=={version}", external=True)
+    session.run("python", "benchmarks", "--peers", str(peers), *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz for ten minutes, or for as many seconds as are given after `--`."""
+    install(session, "tests")
+    session.run("python", "tests/fuzz", *(session.posargs or ["600"]))

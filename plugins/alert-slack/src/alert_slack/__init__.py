@@ -1,0 +1,1 @@
+"""Slack for alert-core: the kinds `slack` (incoming webhook) and `slack-bot` (chat.postMessage)."""

@@ -1,0 +1,160 @@
+"""What Slack is asked to show: an alert in, a message's fields out. Pure: the same alert, the same message.
+
+An alert's text goes into `plain_text` objects, where Slack interprets no markup. It is escaped all the same:
+Slack asks for it in every text object (docs.slack.dev/messaging/formatting-message-text). Limits are Slack's
+(docs.slack.dev/reference/block-kit), counted in UTF-16 units of the escaped text: Slack does not say how it
+counts, and this way counts most.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit
+
+from alert_core import Alert, Severity, Status
+from alert_core.text import ELLIPSIS, one_line, printable, truncate, utf16_length
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+HEADER: Final = 150
+"""Slack's limit for a header."""
+SECTION: Final = 3000
+"""Slack's limit for the text of a section."""
+SECTION_FIELDS: Final = 10
+"""Slack's limit for the fields of a section."""
+
+# Ours, so that a message reads well on a phone and its blocks stay below 12,000 characters together.
+_SUMMARY: Final = 1000
+_TITLE: Final = 600
+_MESSAGE_REST: Final = 2000
+_FIELD: Final = 200
+_FIELDS: Final = 20
+_LINK: Final = 2000
+
+_SEVERITIES: Final = {
+    Severity.INFO: "ℹ️ INFO",  # noqa: RUF001 - the emoji, not the letter
+    Severity.WARNING: "⚠️ WARNING",
+    Severity.ERROR: "🔴 ERROR",
+    Severity.CRITICAL: "🚨 CRITICAL",
+}
+_STATUSES: Final = {Status.ACKNOWLEDGED: "👀 ACKNOWLEDGED", Status.RESOLVED: "✅ RESOLVED"}
+_NOT_IN_A_LINK: Final = re.compile(r'[\x00-\x20"<>|\x7f-\x9f]')
+
+Block = dict[str, Any]
+
+
+@functools.lru_cache(maxsize=16)
+def message(alert: Alert) -> dict[str, Any]:
+    """The body of a message: `text` for notifications and screen readers, `blocks` for everyone else.
+
+    Built once for all of an alert's targets and retries, which share it: read it, do not change it.
+    """
+    return {"text": summary(alert), "blocks": list(_blocks(alert)), "unfurl_links": False, "unfurl_media": False}
+
+
+def summary(alert: Alert) -> str:
+    """The alert as escaped mrkdwn, for a notification."""
+    return escape(_cut(f"{_headline(alert)}\n{_clean(alert.message)}", _SUMMARY))
+
+
+def escape(text: str) -> str:
+    """Escape Slack's control characters: `&`, `<` and `>`, in this order, and nothing else."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _blocks(alert: Alert) -> Iterator[Block]:
+    headline = _headline(alert)
+    yield {"type": "header", "text": _plain(_cut(headline, HEADER), emoji=True)}
+    if _cut(headline, HEADER) != headline:
+        yield _section(_cut(one_line(_clean(alert.title)), _TITLE))
+    for part in _paragraphs(_clean(alert.message)):
+        yield _section(part)
+    facts = list(_facts(alert))
+    for start in range(0, min(len(facts), _FIELDS), SECTION_FIELDS):
+        shown = facts[start : min(start + SECTION_FIELDS, _FIELDS)]
+        yield {"type": "section", "fields": [_plain(fact) for fact in shown]}
+    if link := _link(alert.url):
+        yield {"type": "section", "text": {"type": "mrkdwn", "text": link, "verbatim": True}}
+    yield {"type": "context", "elements": [_plain(_origin(alert, hidden=len(facts) - _FIELDS))]}
+
+
+def _headline(alert: Alert) -> str:
+    label = _STATUSES.get(alert.status) or _SEVERITIES[alert.severity]
+    return f"{label}: {one_line(_clean(alert.title))}"
+
+
+def _paragraphs(text: str) -> Sequence[str]:
+    """The message, in two sections where it is long, parted at the end of a line where one is near."""
+    first = _cut(text, SECTION, ellipsis="")
+    if first != text and (end := first.rfind("\n")) > len(first) // 2:
+        first = first[:end]
+    rest = _cut(text[len(first) :].strip(), _MESSAGE_REST)
+    return [part for part in (first, rest) if part.strip()]
+
+
+def _facts(alert: Alert) -> Iterator[str]:
+    """One line for each thing worth knowing, the alert's own fields before its metadata."""
+    yield f"Severity: {alert.severity}"
+    yield f"Status: {alert.status}"
+    if alert.source:
+        yield _fact("Source", alert.source)
+    if alert.tags:
+        yield _fact("Tags", ", ".join(alert.tags))
+    for key, value in (alert.metadata if alert.is_masked else alert.to_dict()["metadata"]).items():
+        yield _fact(key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _fact(name: str, value: str) -> str:
+    return _cut(one_line(_clean(f"{name}: {value}")), _FIELD)
+
+
+def _link(url: str | None) -> str:
+    """The url as mrkdwn's `<url|label>`; as escaped text where it is too long to be a link."""
+    if not url:
+        return ""
+    target = _NOT_IN_A_LINK.sub(lambda found: quote(found[0]), _encodable(url))
+    link = f"<{escape(target)}|{escape(_cut(f'Open {_host(target)}', _FIELD))}>"
+    return link if utf16_length(link) <= _LINK else escape(_cut(target, _LINK))
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "link"
+    except ValueError:
+        return "link"
+
+
+def _origin(alert: Alert, *, hidden: int) -> str:
+    """The small print: when, which alert, and what had no room."""
+    parts = [alert.created_at.strftime("%Y-%m-%d %H:%M:%S %Z"), f"alert {alert.id}"]
+    if alert.request_id:
+        parts.append(f"request {alert.request_id}")
+    if hidden > 0:
+        parts.insert(0, f"and {hidden} more")
+    return _cut(one_line(_clean(" · ".join(parts))), _FIELD)
+
+
+def _section(text: str) -> Block:
+    return {"type": "section", "text": _plain(text)}
+
+
+def _plain(text: str, *, emoji: bool = False) -> Block:
+    """A text object in which Slack interprets nothing; with `emoji`, but for `:names:`."""
+    return {"type": "plain_text", "text": escape(text), "emoji": emoji}
+
+
+def _cut(text: str, limit: int, *, ellipsis: str = ELLIPSIS) -> str:
+    return truncate(text, limit, measure=utf16_length, render=escape, ellipsis=ellipsis)
+
+
+def _clean(text: str) -> str:
+    return _encodable(printable(text))
+
+
+def _encodable(text: str) -> str:
+    """No half of a surrogate pair, which an alert that was not masked may have and UTF-8 cannot hold."""
+    return text.encode("utf-8", "replace").decode()

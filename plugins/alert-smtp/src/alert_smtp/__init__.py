@@ -1,0 +1,1 @@
+"""E-mail alerts through an SMTP server: the kind `smtp` of alert-core."""

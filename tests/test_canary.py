@@ -1,0 +1,130 @@
+"""A secret in any field of any alert, in any encoding, is in nothing that a transport would send or that we show."""
+
+from __future__ import annotations
+
+import base64
+import email
+import email.policy
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alert_core import Alert, Dispatcher, Receipt, Secret
+from alert_core.builtin import render
+from alert_core.plugins import Plugins
+from alert_slack.transport import SlackBotTransport, SlackTransport
+from alert_smtp.payload import Mailbox, build_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.once
+
+CANARY = 'Zq7"canary/9&x+tQ4=w'  # every encoding of it differs from it
+FORMS: dict[str, Callable[[str], str]] = {
+    "raw": str,
+    "URL-quoted": lambda text: quote(text, safe=""),
+    "JSON-escaped": lambda text: json.dumps(text)[1:-1],
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+}
+FIELDS = [
+    "title",
+    "message",
+    "source",
+    "tags",
+    "url",
+    "dedup_key",
+    "correlation_id",
+    "request_id",
+    "key",
+    "value",
+    "deep",
+]
+
+
+@pytest.fixture(autouse=True)
+def known() -> Secret:
+    """It is a credential of some target."""
+    return Secret(CANARY)
+
+
+def planted(field: str, text: str) -> Alert:
+    fields: dict[str, Any] = {"title": "Disk full", "message": "/var is at 98 %"}
+    match field:
+        case "tags":
+            fields["tags"] = ["eu", text]
+        case "url":
+            fields["url"] = "https://grafana.example.org/d/1?q=" + text
+        case "key":
+            fields["metadata"] = {text: 1}
+        case "value":
+            fields["metadata"] = {"note": text}
+        case "deep":
+            fields["metadata"] = {"a": [{"b": (text.encode(), {text}, ValueError(text))}]}
+        case _:
+            fields[field] = text
+    return Alert(**fields)
+
+
+def shown(alert: Alert) -> str:
+    """Everything that would leave: each transport's bytes, the console, and what we write of the alert ourselves."""
+    slack = SlackTransport(webhook_url=Secret("https://hooks.slack.com/services/T0/B0/example"))
+    bot = SlackBotTransport(token=Secret("xoxb-example"), channel="C1")
+    sent = [slack.build_request(alert).content.decode(), bot.build_request(alert).content.decode()]
+    mailbox = Mailbox.parse("ops@example.com")
+    message = build_message(alert, target="mail", sender=mailbox, recipients=[mailbox], smtputf8=False)
+    mail = email.message_from_bytes(message.content, policy=email.policy.default)
+    parts = [part.get_content() for part in mail.walk() if part.get_content_maintype() == "text"]
+    own = [repr(alert), json.dumps(alert.to_dict()), json.dumps(alert.to_dict(), ensure_ascii=False), render(alert)]
+    return "\n".join([*sent, *parts, *map(str, mail.values()), *own])
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(FIELDS), st.sampled_from(sorted(FORMS)), st.text(max_size=20), st.text(max_size=20))
+def test_a_credential_in_any_field_and_encoding_is_in_nothing_that_leaves(
+    field: str, form: str, before: str, after: str
+) -> None:
+    around = ("", "") if field in ("url", "correlation_id", "request_id") else (before, after)
+    text = FORMS[form](CANARY).join(around)
+    out = shown(planted(field, text))
+    for encode in FORMS.values():
+        assert encode(CANARY) not in out
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(FIELDS), st.sampled_from(sorted(FORMS)))
+def test_nor_is_it_in_a_report_or_a_log_though_the_transport_says_it_back(field: str, form: str) -> None:
+    records: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record.getMessage())
+
+    class Echo:
+        name = "echo"
+
+        def send(self, alert: Alert) -> Receipt:
+            logging.getLogger("some.library").debug("sending %r", alert)
+            if alert.severity == "critical":
+                raise RuntimeError(CANARY)
+            return Receipt(id=FORMS[form](CANARY), detail={FORMS[form](CANARY): [CANARY]})
+
+    handler, root = Keep(), logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        with Dispatcher([Echo()], plugins=Plugins()) as dispatcher:
+            alert = planted(field, FORMS[form](CANARY))
+            reports = [dispatcher.send(alert), dispatcher.send(alert.evolve(severity="critical"))]
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    out = "\n".join([*(json.dumps(report.to_dict()) for report in reports), *map(repr, reports), *records])
+    for encode in FORMS.values():
+        assert encode(CANARY) not in out
