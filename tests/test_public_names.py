@@ -18,6 +18,7 @@ PUBLIC = (
     "alert_core.logging",
     "alert_core.testing",
     "alert_core.text",
+    "alert_core.tls",
 )
 
 

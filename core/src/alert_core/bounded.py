@@ -51,11 +51,6 @@ class BoundedStream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         """Speak TLS from here on."""
         left = _left(timeout, httpcore.ConnectTimeout)
-        try:
-            self._stream.get_extra_info("socket").getpeername()
-        except OSError:  # reset already: ssl would leave its half-made socket open (CPython's SSLSocket._create)
-            self.close()
-            raise httpcore.ConnectError("the connection was reset before TLS") from None
         return BoundedStream(self._stream.start_tls(ssl_context, server_hostname, left))
 
     def get_extra_info(self, info: str) -> Any:

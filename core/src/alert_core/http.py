@@ -33,6 +33,7 @@ from alert_core.errors import (
 )
 from alert_core.redaction import redact
 from alert_core.text import number
+from alert_core.tls import client_context
 from alert_core.transport import Receipt, Secret, Transport, option
 
 MAX_BODY: Final = 1 << 20
@@ -247,7 +248,7 @@ class HttpTransport(Transport):
     def check(self) -> list[Fault]:
         """Read the bundle of authorities, so that a wrong one is told while configuring."""
         try:
-            _ssl_context(self.ca_bundle)
+            client_context(self.ca_bundle, httpx.create_ssl_context)
         except OSError as error:  # ssl.SSLError is one
             return [Fault("ca_bundle", f"cannot be read as PEM certificates ({type(error).__name__})")]
         return []
@@ -269,7 +270,7 @@ class HttpTransport(Transport):
         with self._lock:
             if self._pool is None:
                 self._pool = httpx.HTTPTransport(
-                    verify=_ssl_context(self.ca_bundle),
+                    verify=client_context(self.ca_bundle, httpx.create_ssl_context),
                     proxy=_proxy(url),
                     trust_env=False,
                     limits=httpx.Limits(max_connections=None, max_keepalive_connections=self.concurrency),
@@ -330,12 +331,6 @@ def _has_cause(error: BaseException | None, kind: type[BaseException]) -> bool:
     while error is not None and not isinstance(error, kind):
         error = error.__cause__ or error.__context__
     return error is not None
-
-
-@functools.cache
-def _ssl_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """Built once for each bundle: it takes some 40 ms."""
-    return ssl.create_default_context(cafile=ca_bundle) if ca_bundle else httpx.create_ssl_context()
 
 
 def _proxy(url: httpx.URL) -> str | None:

@@ -23,6 +23,7 @@ from alert_core import (
 )
 from alert_core.errors import Fault
 from alert_core.text import one_line
+from alert_core.tls import client_context
 from alert_smtp.connection import Connection, refusal
 from alert_smtp.payload import Mailbox, Message, build_message
 from alert_smtp.pool import Pool
@@ -126,7 +127,7 @@ class SmtpTransport(Transport):
             missing = "password" if self.username else "username"
             faults.append(Fault(missing, "required for the login: set both username and password, or neither"))
         try:
-            _ssl_context(self.ca_bundle)
+            client_context(self.ca_bundle)
         except OSError as error:  # ssl.SSLError is one
             faults.append(Fault("ca_bundle", f"cannot be read as PEM certificates ({type(error).__name__})"))
         return faults
@@ -205,11 +206,11 @@ class SmtpTransport(Transport):
         connection = Connection(self.host, self.port, ends)
         try:
             if self._security == "tls":
-                connection.encrypt(_ssl_context(self.ca_bundle))
+                connection.encrypt(client_context(self.ca_bundle))
             connection.expect("the greeting", 220, connection.getreply())
             connection.greet()
             if self._security == "starttls":
-                connection.start_tls(_ssl_context(self.ca_bundle))
+                connection.start_tls(client_context(self.ca_bundle))
             if self.username and self.password:
                 connection.log_in(self.username, self.password.reveal())
         except BaseException:
@@ -240,12 +241,6 @@ class SmtpTransport(Transport):
 def _dotted(content: bytes) -> bytes:
     """The message as DATA takes it: first dots doubled, and the final dot (RFC 5321 section 4.5.2)."""
     return content.replace(b"\r\n.", b"\r\n..") + b".\r\n"
-
-
-@functools.cache
-def _ssl_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """Built once for each bundle: it takes some 40 ms."""
-    return ssl.create_default_context(cafile=ca_bundle)
 
 
 @contextmanager
