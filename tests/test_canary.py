@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from alert_core import Alert, Dispatcher, Receipt, Secret
 from alert_core.builtin import render
+from alert_core.mail import Mailbox
 from alert_core.plugins import Plugins
 from alert_slack.transport import SlackBotTransport, SlackTransport
-from alert_smtp.payload import Mailbox, build_message
+from alert_smtp.payload import build_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,6 +16,8 @@ PUBLIC = (
     "alert_core.errors",
     "alert_core.http",
     "alert_core.logging",
+    "alert_core.mail",
+    "alert_core.presentation",
     "alert_core.testing",
     "alert_core.text",
     "alert_core.tls",

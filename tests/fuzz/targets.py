@@ -25,6 +25,7 @@ from alert_core.config import load
 from alert_core.environment import from_environment
 from alert_core.errors import Fault
 from alert_core.http import HttpResponse, retry_after, secure_url
+from alert_core.mail import Mailbox
 from alert_core.plugins import Plugins
 from alert_core.rate import Rate
 from alert_core.redaction import Redactor, json_safe
@@ -32,7 +33,7 @@ from alert_core.text import escape_html, truncate, utf8_length, utf16_length
 from alert_slack.payload import message as slack_message
 from alert_slack.transport import SlackBotTransport, SlackTransport
 from alert_smtp.connection import Connection
-from alert_smtp.payload import Mailbox, build_message
+from alert_smtp.payload import build_message
 
 CANARY: Final = "Canary/7f3a+9c21=e5"
 TOKEN: Final = "ghp_" + "a1B2" * 9

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ELLIPSIS: Final = "…"
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 def utf16_length(text: str) -> int:
@@ -90,12 +90,15 @@ def _is_flag_letter(char: str) -> bool:
 
 
 def one_line(text: str) -> str:
-    """Fold every run of white space, line break and control character into one space: for subjects and headers."""
+    """Fold every run of white space, line break and control character into one space: for subjects and headers.
+
+    Halves of surrogate pairs, which UTF-8 cannot hold, count as control characters.
+    """
     return _BREAKS.sub(" ", text).strip()
 
 
 def printable(text: str) -> str:
-    """Drop control characters, keeping line breaks and tabs: for bodies, and for a terminal."""
+    """Drop control characters and halves of surrogate pairs, not line breaks and tabs: for bodies, for a terminal."""
     return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 

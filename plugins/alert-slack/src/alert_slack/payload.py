@@ -9,12 +9,13 @@ counts, and this way counts most.
 from __future__ import annotations
 
 import functools
-import json
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
-from alert_core import Alert, Severity, Status
+from alert_core import Alert
+from alert_core.presentation import details, facts, headline, utc
 from alert_core.text import ELLIPSIS, one_line, printable, truncate, utf16_length
 
 if TYPE_CHECKING:
@@ -35,13 +36,6 @@ _FIELD: Final = 200
 _FIELDS: Final = 20
 _LINK: Final = 2000
 
-_SEVERITIES: Final = {
-    Severity.INFO: "ℹ️ INFO",  # noqa: RUF001 - the emoji, not the letter
-    Severity.WARNING: "⚠️ WARNING",
-    Severity.ERROR: "🔴 ERROR",
-    Severity.CRITICAL: "🚨 CRITICAL",
-}
-_STATUSES: Final = {Status.ACKNOWLEDGED: "👀 ACKNOWLEDGED", Status.RESOLVED: "✅ RESOLVED"}
 _NOT_IN_A_LINK: Final = re.compile(r'[\x00-\x20"<>|\x7f-\x9f]')
 
 Block = dict[str, Any]
@@ -58,7 +52,7 @@ def message(alert: Alert) -> dict[str, Any]:
 
 def summary(alert: Alert) -> str:
     """The alert as escaped mrkdwn, for a notification."""
-    return escape(_cut(f"{_headline(alert)}\n{_clean(alert.message)}", _SUMMARY))
+    return escape(_cut(f"{headline(alert)}\n{printable(alert.message)}", _SUMMARY))
 
 
 def escape(text: str) -> str:
@@ -67,24 +61,19 @@ def escape(text: str) -> str:
 
 
 def _blocks(alert: Alert) -> Iterator[Block]:
-    headline = _headline(alert)
-    yield {"type": "header", "text": _plain(_cut(headline, HEADER), emoji=True)}
-    if _cut(headline, HEADER) != headline:
-        yield _section(_cut(one_line(_clean(alert.title)), _TITLE))
-    for part in _paragraphs(_clean(alert.message)):
+    first = headline(alert)
+    yield {"type": "header", "text": _plain(_cut(first, HEADER), emoji=True)}
+    if _cut(first, HEADER) != first:
+        yield _section(_cut(one_line(alert.title), _TITLE))
+    for part in _paragraphs(printable(alert.message)):
         yield _section(part)
-    facts = list(_facts(alert))
-    for start in range(0, min(len(facts), _FIELDS), SECTION_FIELDS):
-        shown = facts[start : min(start + SECTION_FIELDS, _FIELDS)]
+    lines = [_fact(*fact) for fact in chain(facts(alert), details(alert))]
+    for start in range(0, min(len(lines), _FIELDS), SECTION_FIELDS):
+        shown = lines[start : min(start + SECTION_FIELDS, _FIELDS)]
         yield {"type": "section", "fields": [_plain(fact) for fact in shown]}
     if link := _link(alert.url):
         yield {"type": "section", "text": {"type": "mrkdwn", "text": link, "verbatim": True}}
-    yield {"type": "context", "elements": [_plain(_origin(alert, hidden=len(facts) - _FIELDS))]}
-
-
-def _headline(alert: Alert) -> str:
-    label = _STATUSES.get(alert.status) or _SEVERITIES[alert.severity]
-    return f"{label}: {one_line(_clean(alert.title))}"
+    yield {"type": "context", "elements": [_plain(_origin(alert, hidden=len(lines) - _FIELDS))]}
 
 
 def _paragraphs(text: str) -> Sequence[str]:
@@ -96,27 +85,15 @@ def _paragraphs(text: str) -> Sequence[str]:
     return [part for part in (first, rest) if part.strip()]
 
 
-def _facts(alert: Alert) -> Iterator[str]:
-    """One line for each thing worth knowing, the alert's own fields before its metadata."""
-    yield f"Severity: {alert.severity}"
-    yield f"Status: {alert.status}"
-    if alert.source:
-        yield _fact("Source", alert.source)
-    if alert.tags:
-        yield _fact("Tags", ", ".join(alert.tags))
-    for key, value in (alert.metadata if alert.is_masked else alert.to_dict()["metadata"]).items():
-        yield _fact(key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-
-
 def _fact(name: str, value: str) -> str:
-    return _cut(one_line(_clean(f"{name}: {value}")), _FIELD)
+    return _cut(one_line(f"{name}: {value}"), _FIELD)
 
 
 def _link(url: str | None) -> str:
     """The url as mrkdwn's `<url|label>`; as escaped text where it is too long to be a link."""
     if not url:
         return ""
-    target = _NOT_IN_A_LINK.sub(lambda found: quote(found[0]), _encodable(url))
+    target = _NOT_IN_A_LINK.sub(lambda found: quote(found[0]), printable(url))
     link = f"<{escape(target)}|{escape(_cut(f'Open {_host(target)}', _FIELD))}>"
     return link if utf16_length(link) <= _LINK else escape(_cut(target, _LINK))
 
@@ -130,12 +107,12 @@ def _host(url: str) -> str:
 
 def _origin(alert: Alert, *, hidden: int) -> str:
     """The small print: when, which alert, and what had no room."""
-    parts = [alert.created_at.strftime("%Y-%m-%d %H:%M:%S %Z"), f"alert {alert.id}"]
+    parts = [f"{utc(alert):%Y-%m-%d %H:%M:%S} UTC", f"alert {alert.id}"]
     if alert.request_id:
         parts.append(f"request {alert.request_id}")
     if hidden > 0:
         parts.insert(0, f"and {hidden} more")
-    return _cut(one_line(_clean(" · ".join(parts))), _FIELD)
+    return _cut(one_line(" · ".join(parts)), _FIELD)
 
 
 def _section(text: str) -> Block:
@@ -149,12 +126,3 @@ def _plain(text: str, *, emoji: bool = False) -> Block:
 
 def _cut(text: str, limit: int, *, ellipsis: str = ELLIPSIS) -> str:
     return truncate(text, limit, measure=utf16_length, render=escape, ellipsis=ellipsis)
-
-
-def _clean(text: str) -> str:
-    return _encodable(printable(text))
-
-
-def _encodable(text: str) -> str:
-    """No half of a surrogate pair, which an alert that was not masked may have and UTF-8 cannot hold."""
-    return text.encode("utf-8", "replace").decode()

@@ -22,10 +22,11 @@ from alert_core import (
     redact,
 )
 from alert_core.errors import Fault
+from alert_core.mail import Mailbox
 from alert_core.text import one_line
 from alert_core.tls import client_context
 from alert_smtp.connection import Connection, refusal
-from alert_smtp.payload import Mailbox, Message, build_message
+from alert_smtp.payload import Message, build_message
 from alert_smtp.pool import Pool
 
 if TYPE_CHECKING:

@@ -1,0 +1,72 @@
+"""What every channel tells of an alert, in the same words, before its provider's own limits and markup. Pure."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from alert_core.alert import Severity, Status
+from alert_core.text import one_line, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from alert_core.alert import Alert
+
+_ICONS: Final = {
+    Severity.INFO: "ℹ️",  # noqa: RUF001 - the emoji, not the letter
+    Severity.WARNING: "⚠️",
+    Severity.ERROR: "🔴",
+    Severity.CRITICAL: "🚨",
+    Status.ACKNOWLEDGED: "👀",
+    Status.RESOLVED: "✅",
+}
+
+
+def state(alert: Alert) -> Severity | Status:
+    """How bad it is while it fires; what became of it once it does not."""
+    return alert.severity if alert.status is Status.FIRING else alert.status
+
+
+def label(alert: Alert) -> str:
+    """The state as readers see it first: `CRITICAL`, `RESOLVED`."""
+    return state(alert).upper()
+
+
+def icon(alert: Alert) -> str:
+    """The state's emoji: ℹ️ info, ⚠️ warning, 🔴 error, 🚨 critical, 👀 acknowledged, ✅ resolved."""  # noqa: RUF002
+    return _ICONS[state(alert)]
+
+
+def headline(alert: Alert) -> str:
+    """`🚨 CRITICAL: title`, in one line."""
+    return f"{icon(alert)} {label(alert)}: {one_line(alert.title)}"
+
+
+def facts(alert: Alert) -> Iterator[tuple[str, str]]:
+    """Label and value of what the alert says of itself: severity, status, source, tags. Nothing empty, nothing cut."""
+    yield "Severity", alert.severity
+    yield "Status", alert.status
+    yield from _told("Source", alert.source or "")
+    yield from _told("Tags", ", ".join(alert.tags))
+
+
+def details(alert: Alert) -> Iterator[tuple[str, str]]:
+    """Key and value of each entry of the metadata, as text: keys in one line, values as JSON where they are no text."""
+    metadata = alert.metadata if alert.is_masked else alert.to_dict()["metadata"]  # JSON types, in both
+    for key, value in metadata.items():
+        yield from _told(key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def utc(alert: Alert) -> datetime:
+    """When it was made, in UTC."""
+    try:
+        return alert.created_at.astimezone(UTC)
+    except OverflowError:  # within a day of the first or the last moment that a datetime has
+        return alert.created_at.replace(tzinfo=UTC)
+
+
+def _told(name: str, value: str) -> Iterator[tuple[str, str]]:
+    if shown := printable(value).strip():
+        yield one_line(name), shown
