@@ -14,12 +14,14 @@ An HTML comment before a block says more:
     <!-- test: append -->           this toml block goes on with the alerts.toml before it
     <!-- test: output -->           this block is what the python block before it printed
     <!-- test: env NAME=value -->   needs no block: set for the rest of the page; {http} and {smtp} in the
-                                    value are the URL and the port of receivers that take everything
+                                    value are the URL and the port of receivers that take everything; the URL's
+                                    paths end as the providers' do (`{http}/telegram` for ALERT_TELEGRAM_API_URL)
     <!-- test: received TEXT -->    needs no block: a receiver has got that text since the last such line
 """
 
 import contextlib
 import io
+import json
 import os
 import re
 import socket
@@ -46,16 +48,31 @@ CONFIGURATION = Path("alerts.toml")
 received: list[bytes] = []
 
 
+PROVIDERS = {  # each one's yes, by how the path of its endpoint ends; any other is Slack's webhook
+    "/chat.postMessage": (200, {"ok": True, "channel": "C0123456789", "ts": "1503435956.000247"}),
+    "/sendMessage": (200, {"ok": True, "result": {"message_id": 7, "chat": {"id": -1001}, "date": 1}}),
+    "/emails": (200, {"id": "49a3999c-0ce1-4ea6-ab68-afcd6dc2e794"}),
+    "/mail/send": (202, None),
+    "/enqueue": (202, {"status": "success", "message": "Event processed", "dedup_key": "k"}),
+    "/sms/send": (200, {"messageId": "m1", "status": "Queued", "recipientCount": 1, "timestamp": "t", "error": None}),
+    "/Messages.json": (201, {"sid": "SM00000000000000000000000000000001", "status": "queued", "error_code": None}),
+    "/sms/json": (200, {"message-count": "1", "messages": [{"status": "0", "message-id": "v1", "to": "1"}]}),
+}
+
+
 class HttpReceiver(BaseHTTPRequestHandler):
-    """Answers every POST as Slack's webhooks do."""
+    """Answers every POST as the provider does whose endpoint is asked for."""
 
     def do_POST(self) -> None:
-        """Keep the body, and say ok."""
+        """Keep the body, and say yes."""
         received.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
+        status, answer = next((PROVIDERS[end] for end in PROVIDERS if self.path.endswith(end)), (200, "ok"))
+        body = b"" if answer is None else answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Message-Id", "sg1")
         self.end_headers()
-        self.wfile.write(b"ok")
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Say nothing on standard error."""
