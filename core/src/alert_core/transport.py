@@ -198,6 +198,8 @@ class Transport(_Declared):
     """A short name for the class of provider API: `slack`."""
     recipients_option: ClassVar[str | None] = None
     """The option that lists the recipients, where the provider takes one a call: then `send(alert, recipient)`."""
+    idempotency: ClassVar[str | None] = None
+    """What the provider knows a repeated request by, in its words (`Idempotency-Key`); None: a repeat arrives again."""
     provider_rate: ClassVar[str | None] = None
     """The provider's own limit (`"1/s"`), kept by delaying, where no `rate` is set and the endpoint is not loopback."""
 
