@@ -1,9 +1,10 @@
 """What the tests of every distribution share: the servers that a test may need, and hypothesis's settings.
 
-A test marked `@pytest.mark.needs("exim4")` is skipped where that program is not installed, and fails there
-when ALERT_CORE_REQUIRE_SERVERS is set, as `nox -s e2e` does.
+A test marked `@pytest.mark.needs("exim4")`, or `needs(modules=["twilio"])`, is skipped where that program or module
+is not installed, and fails there when ALERT_CORE_REQUIRE_SERVERS is set, as `nox -s e2e` and `nox -s wire` do.
 """
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -27,11 +28,13 @@ settings.load_profile("default")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip, or fail where servers are required, a test whose server is not installed."""
+    """Skip, or fail where servers are required, a test that needs what is not installed."""
     for marker in item.iter_markers("needs"):
         missing = [program for program in marker.args if not shutil.which(program, path=SEARCH)]
+        missing += [name for name in marker.kwargs.get("modules", ()) if not importlib.util.find_spec(name)]
         if missing and REQUIRED:
-            pytest.fail(f"not installed: {', '.join(missing)}; `nox -s e2e` installs it, as root", pytrace=False)
+            session = "wire" if "wire" in item.path.parts else "e2e"
+            pytest.fail(f"not installed: {', '.join(missing)}; `nox -s {session}` installs it", pytrace=False)
         if missing:
             pytest.skip(f"not installed: {', '.join(missing)}")
 
