@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_core import Alert, Dispatcher, Receipt, Secret
+from alert_core import Alert, Dispatcher, Receipt, RetryPolicy, Secret
 from alert_core.builtin import render
 from alert_core.mail import Mailbox
 from alert_core.plugins import Plugins
@@ -120,7 +120,7 @@ def test_nor_is_it_in_a_report_or_a_log_though_the_transport_says_it_back(field:
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
     try:
-        with Dispatcher([Echo()], plugins=Plugins()) as dispatcher:
+        with Dispatcher([Echo()], plugins=Plugins(), retry=RetryPolicy(attempts=1)) as dispatcher:
             alert = planted(field, FORMS[form](CANARY))
             reports = [dispatcher.send(alert), dispatcher.send(alert.evolve(severity="critical"))]
     finally:
