@@ -33,7 +33,7 @@ from alert_core.text import escape_html, truncate, utf8_length, utf16_length
 from alert_slack.payload import message as slack_message
 from alert_slack.transport import SlackBotTransport, SlackTransport
 from alert_smtp.connection import Connection
-from alert_smtp.payload import build_message
+from alert_smtp.payload import address_header, build_message
 
 CANARY: Final = "Canary/7f3a+9c21=e5"
 TOKEN: Final = "ghp_" + "a1B2" * 9
@@ -345,7 +345,7 @@ def smtp_mailbox(text: str) -> None:
         mailbox = Mailbox.parse(text)
     except ValueError:
         return
-    assert not re.search(r"[\x00-\x1f\x7f]", mailbox.header.replace("\r\n ", ""))
+    assert not re.search(r"[\x00-\x1f\x7f]", address_header(mailbox).replace("\r\n ", ""))
 
 
 replies = st.lists(

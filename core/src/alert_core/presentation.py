@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlsplit
 
 from alert_core.alert import Severity, Status
 from alert_core.text import one_line, printable
@@ -22,6 +24,7 @@ _ICONS: Final = {
     Status.ACKNOWLEDGED: "👀",
     Status.RESOLVED: "✅",
 }
+_NOT_IN_A_LINK: Final = re.compile(r'[\x00-\x20"<>|\x7f-\x9f]')
 
 
 def state(alert: Alert) -> Severity | Status:
@@ -57,6 +60,20 @@ def details(alert: Alert) -> Iterator[tuple[str, str]]:
     metadata = alert.metadata if alert.is_masked else alert.to_dict()["metadata"]  # JSON types, in both
     for key, value in metadata.items():
         yield from _told(key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def link(alert: Alert) -> str:
+    """The url, empty where there is none: what could end a link in some markup (`" < > |`) is percent-encoded."""
+    return _NOT_IN_A_LINK.sub(lambda found: quote(found[0]), printable(alert.url or ""))
+
+
+def link_label(url: str) -> str:
+    """`Open grafana.example.org`: what a link says for itself, so that no reader is led elsewhere than it looks."""
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    return f"Open {host or 'link'}"
 
 
 def utc(alert: Alert) -> datetime:

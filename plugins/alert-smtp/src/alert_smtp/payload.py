@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from alert_core.mail import Mailbox, digest, mail, thread_id
+from alert_core.mail import Mailbox, digest, headers, mail
 from alert_core.presentation import utc
 
 if TYPE_CHECKING:
@@ -53,9 +53,7 @@ def build_message(
         f"Subject: {_subject(content.subject)}",
         f"Date: {format_datetime(utc(alert))}",
         f"Message-ID: {message_id}",
-        f"References: {thread_id(alert, sender.domain)}",
-        "Auto-Submitted: auto-generated",
-        "X-Auto-Response-Suppress: All",
+        *(f"{name}: {value}" for name, value in headers(alert, sender.domain).items()),
         "MIME-Version: 1.0",
         f'Content-Type: multipart/alternative; boundary="{boundary}"',
         "",

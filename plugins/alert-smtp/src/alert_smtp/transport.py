@@ -7,7 +7,7 @@ import re
 import ssl
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from alert_core import (
     Alert,
@@ -22,7 +22,7 @@ from alert_core import (
     redact,
 )
 from alert_core.errors import Fault
-from alert_core.mail import Mailbox
+from alert_core.mail import Mailbox, mailboxes
 from alert_core.text import one_line
 from alert_core.tls import client_context
 from alert_smtp.connection import Connection, refusal
@@ -74,11 +74,8 @@ def _valid_mailbox(_: object, __: object, value: str) -> None:
     Mailbox.parse(value)
 
 
-def _valid_mailboxes(_: object, __: object, value: Any) -> None:
-    if isinstance(value, str) or not value:
-        raise ValueError("must be a list with at least one e-mail address")
-    for text in value:
-        Mailbox.parse(text)
+def _valid_mailboxes(_: object, __: object, value: tuple[str, ...]) -> None:
+    mailboxes(value)
 
 
 class SmtpTransport(Transport):
@@ -114,7 +111,7 @@ class SmtpTransport(Transport):
         """Check the options; connect at the first attempt."""
         super().__attrs_post_init__()
         self._sender = Mailbox.parse(self.from_email)
-        self._recipients = tuple(map(Mailbox.parse, self.to_emails))
+        self._recipients = mailboxes(self.to_emails)
         self._pool = Pool(self.concurrency)
         # One message serves all recipients of an alert, which come one after another.
         self._message = functools.lru_cache(maxsize=16)(self._build)
