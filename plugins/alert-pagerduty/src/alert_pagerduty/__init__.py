@@ -1,0 +1,1 @@
+"""PagerDuty for alert-core: the kind `pagerduty` (Events API v2)."""
