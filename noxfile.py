@@ -26,6 +26,8 @@ DISTRIBUTIONS = [ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugi
 # Debian's packages with the servers that the e2e tests start, by the name that @pytest.mark.needs uses.
 DEBIAN = {"exim4": "exim4-daemon-light"}
 REQUIRE_SERVERS = "ALERT_CORE_REQUIRE_SERVERS"  # set: a missing server is a failure (conftest.py)
+SPECS = "ALERT_CORE_SPECS"  # the folder of the vendors' API specifications (tests/wire); default: ../shared/specs
+PRISM = "@stoplight/prism-cli@5.16.0"  # npm's: a server that answers by an API specification
 
 # What `bench` measures beside this project.
 PEERS = {"alert-infra": "0.1.5", "apprise": "2.2.0", "notifiers": "2.0.0"}
@@ -55,7 +57,7 @@ def install(session: nox.Session, *groups: str) -> None:
 
 def run_tests(session: nox.Session, *arguments: str) -> None:
     """Run pytest without the developer's own alerting configuration."""
-    foreign = [name for name in os.environ if name.startswith("ALERT_") and name != REQUIRE_SERVERS]
+    foreign = [name for name in os.environ if name.startswith("ALERT_") and name not in (REQUIRE_SERVERS, SPECS)]
     session.run("pytest", *arguments, *session.posargs, env=dict.fromkeys(foreign))
 
 
@@ -79,7 +81,7 @@ def e2e(session: nox.Session) -> None:
     install_servers(session)
     install(session, "tests")
     session.env[REQUIRE_SERVERS] = "1"
-    run_tests(session, "-m", "needs")
+    run_tests(session, "-m", "needs", "--ignore=tests/wire")  # that is a session of its own
 
 
 def install_servers(session: nox.Session) -> None:
@@ -94,6 +96,20 @@ def install_servers(session: nox.Session) -> None:
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     session.run("apt-get", "update", "-qq", external=True, env=quiet)
     session.run(*install, external=True, env=quiet, silent=True)
+
+
+@nox.session
+def wire(session: nox.Session) -> None:
+    """Compare what the transports send with the vendors' official clients and published specifications; needs npm."""
+    install(session, "clients")
+    folder = Path(session.create_tmp())
+    if not shutil.which("npm"):
+        session.error("the wire tests need npm, which comes with Node.js: Debian's package is npm")
+    npm = ["npm", "install", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+    session.run(*npm, PRISM, external=True)
+    session.env[REQUIRE_SERVERS] = "1"
+    session.env["PATH"] = os.pathsep.join([str(folder / "node_modules" / ".bin"), session.env["PATH"]])
+    run_tests(session, "tests/wire")
 
 
 @nox.session
