@@ -1,0 +1,1 @@
+"""Telegram for alert-core: the kind `telegram` (a bot's sendMessage)."""
