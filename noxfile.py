@@ -6,6 +6,7 @@ Nothing but Python is needed:
 
 import os
 import shutil
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -23,8 +24,13 @@ EXTRAS = ["tests", "examples", "benchmarks"]  # what belongs to no distribution
 GROUPS = nox.project.load_toml(ROOT / "pyproject.toml")
 DISTRIBUTIONS = [ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
 
-# Debian's packages with the servers that the e2e tests start, by the name that @pytest.mark.needs uses.
-DEBIAN = {"exim4": "exim4-daemon-light"}
+# Debian's packages of the mail servers that the e2e tests start, by the folder of UNPACKED that gets them. They are not
+# installed: exim and postfix exclude each other there, and would take over the machine's own mail.
+DEBIAN = {
+    "exim": ["exim4-daemon-light", "libnss-wrapper"],
+    "postfix": ["postfix", "libnss-wrapper", "libsasl2-modules", "sasl2-bin"],
+}
+UNPACKED = ROOT / ".nox" / "debian"
 REQUIRE_SERVERS = "ALERT_CORE_REQUIRE_SERVERS"  # set: a missing server is a failure (conftest.py)
 SPECS = "ALERT_CORE_SPECS"  # the folder of the vendors' API specifications (tests/wire); default: ../shared/specs
 PRISM = "@stoplight/prism-cli@5.16.0"  # npm's: a server that answers by an API specification
@@ -78,24 +84,35 @@ def tests_all(session: nox.Session) -> None:
 @nox.session
 def e2e(session: nox.Session) -> None:
     """Run the tests that need a real server; a missing server is a failure, not a skip."""
-    install_servers(session)
+    if os.geteuid() != 0:
+        session.error("the e2e tests start postfix, which takes root: sudo nox -s e2e")
+    unpack_servers(session)
     install(session, "tests")
     session.env[REQUIRE_SERVERS] = "1"
     run_tests(session, "-m", "needs", "--ignore=tests/wire")  # that is a session of its own
 
 
-def install_servers(session: nox.Session) -> None:
-    """Install what is missing of DEBIAN where we may; else say what is missing."""
-    path = os.pathsep.join([os.environ["PATH"], "/usr/sbin"])
-    missing = [package for program, package in DEBIAN.items() if not shutil.which(program, path=path)]
+def unpack_servers(session: nox.Session) -> None:
+    """Fetch DEBIAN's packages, with what they need and the machine lacks, and unpack them; apt installs nothing."""
+    missing = {name: packages for name, packages in DEBIAN.items() if not (UNPACKED / name).is_dir()}
     if not missing:
         return
-    install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing]
-    if not shutil.which("apt-get") or os.geteuid() != 0:
-        session.error(f"the e2e tests need Debian's {', '.join(missing)}: sudo {' '.join(install)}")
-    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    session.run("apt-get", "update", "-qq", external=True, env=quiet)
-    session.run(*install, external=True, env=quiet, silent=True)
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        session.error("the e2e tests start mail servers from Debian's packages: there is no apt-get here")
+    UNPACKED.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=UNPACKED) as work:
+        (Path(work) / "lists" / "partial").mkdir(parents=True)
+        paths = [f"Dir::State::lists={work}/lists", f"Dir::Cache={work}/cache"]
+        apt = ["apt-get", "-qq", "-y", *(f"-o{o}" for o in (*paths, "Debug::NoLocking=1", "APT::Sandbox::User=root"))]
+        session.run(*apt, "update", external=True)
+        fetch = [*apt, "install", "--download-only", "--reinstall", "--no-install-recommends"]
+        for name, packages in missing.items():
+            archives, root = Path(work, name), Path(work, f"{name}-root")
+            (archives / "partial").mkdir(parents=True)
+            session.run(*fetch, f"-oDir::Cache::archives={archives}", *packages, external=True, silent=True)
+            for archive in sorted(archives.glob("*.deb")):
+                session.run("dpkg-deb", "-x", str(archive), str(root), external=True, log=False)
+            root.rename(UNPACKED / name)
 
 
 @nox.session
