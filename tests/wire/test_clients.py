@@ -28,6 +28,7 @@ KEPT = (
 )
 SPELT_OUT = "The client spells out what HTTP/1.1 does where nothing is said."
 ANY = "`*/*` says no more than no header does (RFC 9110 section 12.5.1)."
+JSON_ALONE = "The API answers in JSON alone, and where no header asks, any type will do (RFC 9110 section 12.5.1)."
 PLAIN = "An answer is short: ours asks for none that it would have to decompress."
 CHARSET = "Ours says which encoding its JSON has; RFC 8259 section 11 has no such parameter, and lets it be ignored."
 
@@ -42,11 +43,17 @@ DIFFERENCES: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "resend": {
         "header user-agent": NAMED,
+        "header accept": JSON_ALONE,
         "header accept-encoding": PLAIN,
         "header connection": SPELT_OUT,
         "header content-type": CHARSET,
     },
-    "sendgrid": {"header user-agent": NAMED, "header connection": KEPT, "header content-type": CHARSET},
+    "sendgrid": {
+        "header user-agent": NAMED,
+        "header accept": JSON_ALONE,
+        "header connection": KEPT,
+        "header content-type": CHARSET,
+    },
     "slack": {
         "header user-agent": NAMED,
         "header connection": KEPT,
