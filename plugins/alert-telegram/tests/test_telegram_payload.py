@@ -196,8 +196,14 @@ def test_mentions_and_commands_of_an_alert_are_code_and_nothing_else_is() -> Non
     assert of(body, "bold") == ["🔴 ERROR: Ask "]
 
 
+def test_with_the_most_mentions_in_every_part_all_entities_are_within_the_hundred_that_telegram_keeps() -> None:
+    most = "x @ab " * 12 + "x"
+    body = message(Alert(most, most, source=most, url="http://intranet" + "/@ab" * 12, request_id=most))
+    assert [len(of(body, kind)) for kind in ("code", "bold", "italic")] == [60, 13, 13]
+
+
 def test_a_part_with_many_mentions_is_code_as_a_whole() -> None:
-    names = " ".join(f"@name{n}" for n in range(16))
+    names = " ".join(f"@name{n}" for n in range(13))
     body = message(Alert("t", names, source="@billing"))
     assert of(body, "code") == [names, "@billing"]
 

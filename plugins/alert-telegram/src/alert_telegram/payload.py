@@ -30,7 +30,7 @@ _BREAK: Final = "\n\n"
 # Telegram makes mentions, which notify, and commands, which are sent when tapped, of a plain text, but not in `code`.
 # As TDLib finds them (td/telegram/MessageEntity.cpp), or wider.
 _LIVE: Final = re.compile(r"((?<!\w)@[A-Za-z0-9_]{2,}|(?<![\w/<>])/[A-Za-z0-9_]{1,64}(?:@[A-Za-z0-9_]+)?(?![\w/<>]))")
-_LIVE_IN_A_PART: Final = 15  # so the entities stay below a hundred; Telegram ignores those beyond
+_LIVE_IN_A_PART: Final = 12  # of five, so 86 entities at most: Telegram ignores those beyond a hundred
 
 Body = dict[str, Any]
 

@@ -121,23 +121,25 @@ class TelegramTransport(HttpTransport):
         """Ask once; again, mended, only where Telegram refused the message for its entities or its chat's number."""
         response = super().exchange(request)
         for _ in range(_MENDS):
-            if (body := self._mended(json.loads(request.content), response)) is None:
+            body = self._mended(request, response) if response.status == _BAD_REQUEST else None
+            if body is None:
                 break
             request = HttpRequest.json(request.url, body)
             response = super().exchange(request)
         return response
 
-    def _mended(self, body: dict[str, Any], response: HttpResponse) -> dict[str, Any] | None:
-        if response.status != _BAD_REQUEST:
-            return None
+    def _mended(self, request: HttpRequest, response: HttpResponse) -> dict[str, Any] | None:
+        body: dict[str, Any] = json.loads(request.content)
         description, parameters = _said(response)
         if "entities" in body and _ENTITY.search(description):
             return plain(body)
         chat = parameters.get("migrate_to_chat_id")
         if type(chat) is not int or chat == body["chat_id"]:
             return None
-        self._migrated, self._threads = chat, Threads()  # a supergroup counts its messages anew
-        return {name: value for name, value in body.items() if name != "reply_parameters"} | {"chat_id": chat}
+        if chat != self._migrated:
+            self._migrated, self._threads = chat, Threads()  # a supergroup counts its messages anew
+        body.pop("reply_parameters", None)
+        return {**body, "chat_id": chat}
 
     def read_response(self, response: HttpResponse) -> Receipt:
         """200 and `ok` with a message is the yes; the id is Telegram's `message_id`, one of the chat's own."""
