@@ -64,10 +64,10 @@ def resend(origin: str, body: Body, headers: Headers) -> None:
 
 
 def sendgrid(origin: str, body: Body, _: Headers) -> None:
-    """PyPI's sendgrid."""
+    """PyPI's sendgrid, which puts each personalization and category before those it has: the last comes first."""
     mail = module("sendgrid.helpers.mail")
     message = mail.Mail(mail.Email(body["from"]["email"], body["from"].get("name")), subject=body["subject"])
-    for given in body["personalizations"]:
+    for given in reversed(body["personalizations"]):
         personalization = mail.Personalization()
         for each in given["to"]:
             personalization.add_to(mail.To(each["email"], each.get("name")))
@@ -76,8 +76,14 @@ def sendgrid(origin: str, body: Body, _: Headers) -> None:
         message.add_personalization(personalization)
     message.content = [mail.Content(each["type"], each["value"]) for each in body["content"]]
     message.header = [mail.Header(name, value) for name, value in body.get("headers", {}).items()]
-    for name in body.get("categories", ()):
+    for name in reversed(body.get("categories", [])):
         message.add_category(mail.Category(name))
+    tracking = {name: setting["enable"] for name, setting in body["tracking_settings"].items()}
+    message.tracking_settings = mail.TrackingSettings(
+        mail.ClickTracking(tracking["click_tracking"], body["tracking_settings"]["click_tracking"]["enable_text"]),
+        mail.OpenTracking(tracking["open_tracking"]),
+        mail.SubscriptionTracking(tracking["subscription_tracking"]),
+    )
     module("sendgrid").SendGridAPIClient(OPTIONS["sendgrid"]["api_key"], host=origin).send(message)
 
 
