@@ -1,0 +1,1 @@
+"""SMS for alert-core: the kinds `castbrick`, `twilio` and `vonage`."""
