@@ -118,14 +118,14 @@ def unpack_servers(session: nox.Session) -> None:
 @nox.session
 def wire(session: nox.Session) -> None:
     """Compare what the transports send with the vendors' official clients and published specifications; needs npm."""
-    install(session, "clients")
-    folder = Path(session.create_tmp())
     if not shutil.which("npm"):
         session.error("the wire tests need npm, which comes with Node.js: Debian's package is npm")
+    install(session, "clients")
+    folder = Path(session.create_tmp()).resolve()
     npm = ["npm", "install", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
     session.run(*npm, PRISM, external=True)
     session.env[REQUIRE_SERVERS] = "1"
-    session.env["PATH"] = os.pathsep.join([str(folder / "node_modules" / ".bin"), session.env["PATH"]])
+    session.env["PATH"] = os.pathsep.join([str(folder / "node_modules" / ".bin"), os.environ["PATH"]])
     run_tests(session, "tests/wire")
 
 
