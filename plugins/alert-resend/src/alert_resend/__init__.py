@@ -1,0 +1,1 @@
+"""E-mail alerts through Resend's API: the kind `resend` of alert-core."""
