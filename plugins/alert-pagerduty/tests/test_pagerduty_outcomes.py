@@ -135,7 +135,7 @@ def test_a_wrong_key_says_which_is_the_right_one(transport: PagerDutyTransport, 
 @pytest.mark.parametrize(
     "error",
     [f"Length of '{KEY}' is incorrect", "'Disk full' is too long", "Disk full", f"unknown key {KEY}", "", 7, None,
-     ["x"], {"a": 1}, "is missing or blank"],
+     ["x"], {"a": 1}, "is missing or blank", "Disk full: JSON parse error"],
 )  # fmt: skip
 def test_a_reason_in_other_words_is_not_quoted(transport: PagerDutyTransport, error: object) -> None:
     assert str(refused(transport, invalid(error))) == "answered HTTP 400 Bad Request: invalid event"
