@@ -67,7 +67,7 @@ def test_what_looks_harmless_and_is_not_gsm_7(char: str) -> None:
 
 
 def test_the_alphabet_is_that_of_two_other_programs() -> None:
-    chars = [chr(code) for code in range(0x11000) if not 0xD800 <= code < 0xE000 and code != 0x1B]
+    chars = [chr(code) for code in range(0x3000) if code != 0x1B]
     mine = {char for char in chars if is_gsm_7(char)}
     assert mine == {char for char in chars if smsutil.is_valid_gsm(char)}
     assert mine == {char for char in chars if encoded(char)}
