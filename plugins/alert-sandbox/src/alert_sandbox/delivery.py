@@ -98,29 +98,30 @@ class Deliveries:
             await respond(send, Answer.text(400, f"X-Sandbox-Fault or /fault/…: {error}"))
             return
         if fault.name == "reset-before":
-            self.reset(http)
+            await self.reset(http)
             return
         request, whole = await self._read(found, http)
         if fault.name == "hang":
             self._keep(found.provider, request, Taken(answer=Answer(0), seen=found.provider.see(request)), fault)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.closing.wait(), HANG)
-            self.reset(http)
+            await self.reset(http)
             return
         taken = self._judge(found.provider, request, fault, whole=whole)
         self._keep(found.provider, request, taken, fault)
         if fault.name == "reset-after":
-            self.reset(http)
+            await self.reset(http)
         elif fault.name == "drip":
             await drip(send, taken.answer, fault.seconds(0.5), self.closing)
         else:
             await respond(send, taken.answer)
 
-    def reset(self, http: HttpRequest) -> None:
+    async def reset(self, http: HttpRequest) -> None:
         """Cut the connection by RST."""
         transport = self.transports.get(tuple(http.scope["client"] or ()))
         if transport is not None:
             cut(transport)
+            await asyncio.sleep(0)  # so that uvicorn knows it before it misses an answer
 
     def _judge(self, provider: Provider, request: Request, fault: Fault, *, whole: bool) -> Taken:
         if not whole:

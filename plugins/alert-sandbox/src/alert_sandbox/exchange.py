@@ -177,6 +177,7 @@ class Provider(ABC):
     kind: ClassVar[str]
     prefix: ClassVar[str]
     rules: ClassVar[tuple[Rule, ...]]
+    malformed: ClassVar[Rule]
     credential_in_body: ClassVar[bool] = False
 
     def __init__(self, clock: Clock = utc_now) -> None:
@@ -190,11 +191,14 @@ class Provider(ABC):
         except Refusal as refusal:
             broken = refusal.broken
             answer = self.refuse(request, broken)
+        except (TypeError, AttributeError, LookupError, ValueError):  # a field of another type than documented
+            broken = (self.malformed.broken("the body is not of the documented form"),)
+            answer = self.refuse(request, broken)
         return Taken(answer=answer, seen=self.see(request), broken=broken)
 
     def see(self, request: Request) -> Seen:
         """What its reader sees; of a malformed request, nothing."""
-        with suppress(ValueError, TypeError, AttributeError, LookupError):
+        with suppress(Refusal, ValueError, TypeError, AttributeError, LookupError):
             return self.show(request)
         return Seen()
 
@@ -212,7 +216,7 @@ class Provider(ABC):
 
     @abstractmethod
     def show(self, request: Request) -> Seen:
-        """What its reader sees. May raise ValueError, TypeError, AttributeError or LookupError: then nothing."""
+        """What its reader sees. May raise Refusal, ValueError, TypeError, AttributeError, LookupError: then nothing."""
 
     @abstractmethod
     def fail(self, fault: Fault) -> Answer:

@@ -28,6 +28,7 @@ class CastBrick(Provider):
         _CONTENT := Rule("castbrick-content", f"{_DOCS}, SMS, Send: content is required", 422, "Validation failed"),
         _SCHEDULE := Rule("castbrick-scheduled-at", f"{_DOCS}, SMS, Send: scheduledAt", 422, "Validation failed"),
     )
+    malformed = _JSON
 
     def take(self, request: Request) -> Answer:
         """Queue it; one id for all its recipients."""

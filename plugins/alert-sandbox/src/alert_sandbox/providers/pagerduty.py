@@ -71,6 +71,7 @@ class PagerDuty(Provider):
         _LINKS := Rule("pagerduty-links", f"{_EVENTS}: links", 400),
         _IMAGES := Rule("pagerduty-images", f"{_EVENTS}: images, src by HTTPS", 400),
     )
+    malformed = _JSON
 
     def __init__(self, clock: Clock = utc_now) -> None:
         """Start with no incident."""

@@ -81,6 +81,7 @@ class Resend(Provider):
         _ID_KEY := Rule("resend-idempotency-key", f"{_KEYS}: up to 256 characters", 400, "invalid_idempotency_key"),
         _ID_BODY := Rule("resend-idempotency", f"{_KEYS}: same key, other payload", 409, "invalid_idempotent_request"),
     )
+    malformed = _BODY
 
     def __init__(self, clock: Clock = utc_now) -> None:
         """Start with no key."""

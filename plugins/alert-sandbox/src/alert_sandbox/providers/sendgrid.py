@@ -57,6 +57,7 @@ class SendGrid(Provider):
         _SEND_AT := Rule("sendgrid-send-at", f"{_ERRORS}: send_at, 72 hours", 400),
         _ATTACHMENTS := Rule("sendgrid-attachments", f"{_ERRORS}: attachments", 400),
     )
+    malformed = _JSON
 
     def take(self, request: Request) -> Answer:
         """Accept it: 202 and an empty body; 200 in SendGrid's own sandbox mode."""

@@ -57,6 +57,7 @@ class SlackWebhook(Provider):
         _BAD_ATTACHMENTS := Rule("slack-attachments", f"{_WEBHOOKS}, Handling errors", 400, "invalid_attachments"),
         _ATTACHMENTS := Rule("slack-attachments-count", f"{_POST}, Errors", 400, "too_many_attachments"),
     )
+    malformed = _PAYLOAD
 
     def take(self, request: Request) -> Answer:
         """Say `ok`, and nothing else: a webhook gives no id."""
@@ -124,6 +125,7 @@ class SlackApi(Provider):
         _LONG := Rule("slack-api-length", f"{_POST}, markdown_text: 12,000 characters", 200, "msg_too_long"),
         _THREAD := Rule("slack-api-thread", f"{_POST}, Errors: thread_not_found", 200, "thread_not_found"),
     )
+    malformed = _ARGUMENTS
 
     def __init__(self, clock: Clock = utc_now) -> None:
         """Start with no message."""

@@ -48,6 +48,7 @@ class Telegram(Provider):
         _MARKUP := Rule("telegram-markup", f"{_API}#formatting-options", 400, "Bad Request: can't parse entities"),
         _BAD_ENTITIES := Rule("telegram-entities", f"{_API}#messageentity", 400, "Bad Request: can't parse entities"),
     )
+    malformed = _JSON
 
     def __init__(self, clock: Clock = utc_now) -> None:
         """Start with no message."""

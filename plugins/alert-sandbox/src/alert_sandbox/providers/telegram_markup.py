@@ -100,7 +100,7 @@ def html(text: str) -> Parsed:
         entities += _entity(_TAGS[begun], start, plain, url=_ENTITY.sub(_decode, attributes.get("href", "")))
     if opened:
         raise MarkupError(f'Can\'t find end tag corresponding to start tag "{opened[-1][0]}"')
-    return plain, sorted(entities, key=lambda entity: (entity["offset"], -entity["length"]))
+    return plain, _outermost_first(entities)
 
 
 def _decode(found: re.Match[str]) -> str:
@@ -115,6 +115,11 @@ def _entity(kind: str, start: int, plain: str, *, url: str = "") -> list[Entity]
     if length <= 0 or (kind == "text_link" and not url):
         return []
     return [{"type": kind, "offset": start, "length": length, **({"url": url} if kind == "text_link" else {})}]
+
+
+def _outermost_first(closed: list[Entity]) -> list[Entity]:
+    places = sorted(enumerate(closed), key=lambda item: (item[1]["offset"], -item[1]["length"], -item[0]))
+    return [entity for _, entity in places]
 
 
 class _MarkdownV2:
@@ -138,7 +143,7 @@ class _MarkdownV2:
             mark, _, at = self.opened[-1]
             kind = "TextUrl" if mark == "[" else _MARKS[mark].title()
             raise MarkupError(f"Can't find end of {kind} entity at byte offset {at}")
-        return self.plain, sorted(self.entities, key=lambda entity: (entity["offset"], -entity["length"]))
+        return self.plain, _outermost_first(self.entities)
 
     def step(self) -> None:
         text, place = self.text, self.place
@@ -151,7 +156,7 @@ class _MarkdownV2:
         elif code and not text.startswith(within, place):
             self.plain += char
             self.place += 1
-        elif mark := self.mark(within):
+        elif mark := self.mark():
             self.toggle(mark, within)
         elif char == "[" or (char == "!" and text.startswith("![", place)):
             self.opened.append(("[", utf16_length(self.plain), self.at))
@@ -166,14 +171,11 @@ class _MarkdownV2:
             self.plain += char
             self.place += 1
 
-    def mark(self, within: str) -> str:
+    def mark(self) -> str:
         for mark in ("```", "`", "||", "__", "_", "*", "~"):
             if self.text.startswith(mark, self.place):
-                return within if within == "_" and mark == "__" and ("__", 0) not in self.opened_marks() else mark
+                return mark
         return ""
-
-    def opened_marks(self) -> list[tuple[str, int]]:
-        return [(mark, 0) for mark, _, _ in self.opened]
 
     def toggle(self, mark: str, within: str) -> None:
         if within == mark:

@@ -61,6 +61,7 @@ class Twilio(Provider):
         _VALIDITY := Rule("twilio-validity", f"{_MESSAGES}: ValidityPeriod, 1 to 36000", 400, "20001"),
         _MAGIC_NUMBER := Rule("twilio-magic", _MAGIC, 400),
     )
+    malformed = _NO_TO
 
     def take(self, request: Request) -> Answer:
         """Queue it."""

@@ -49,6 +49,7 @@ class Vonage(Provider):
         _FROM := Rule("vonage-from", f"{_SEND}: from; {_ERRORS} 15", 200, "15"),
         _BOTH := Rule("vonage-signature", f"{_ERRORS} 32", 200, "32"),
     )
+    malformed = _MISSING
 
     def take(self, request: Request) -> Answer:
         """Send it; an entry for each segment."""
