@@ -48,6 +48,7 @@ def test_an_alert_is_one_post_to_all_recipients(provider: HttpStandIn, sendgrid:
     (received,) = provider.received
     assert (received.method, received.path) == ("POST", "/v3/mail/send")
     assert received.headers["content-type"] == "application/json; charset=utf-8"
+    assert received.headers["accept"] == "application/json"
     assert received.headers["authorization"] == "Bearer SG.keyCanary7Qz"
     assert received.headers["user-agent"].startswith("alert-core/")
     recipients = (Mailbox("ops@example.com"), Mailbox("security@example.com", "Security"))

@@ -70,7 +70,7 @@ class SendGridTransport(HttpTransport):
     def build_request(self, alert: Alert) -> HttpRequest:
         """One call for all recipients."""
         body = message(alert, sender=self._sender, recipients=self._recipients)
-        headers = {"Authorization": f"Bearer {self.api_key.reveal()}"}
+        headers = {"Authorization": f"Bearer {self.api_key.reveal()}", "Accept": "application/json"}  # without it: 406
         return HttpRequest.json(f"{self.api_url.rstrip('/')}/mail/send", body, headers=headers)
 
     def read_response(self, response: HttpResponse) -> Receipt:
