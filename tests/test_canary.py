@@ -7,8 +7,10 @@ import email
 import email.policy
 import json
 import logging
+import runpy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import pytest
 from hypothesis import given, settings
@@ -16,16 +18,18 @@ from hypothesis import strategies as st
 
 from alert_core import Alert, Dispatcher, Receipt, RetryPolicy, Secret
 from alert_core.builtin import render
+from alert_core.http import HttpTransport
 from alert_core.mail import Mailbox
 from alert_core.plugins import Plugins
-from alert_slack.transport import SlackBotTransport, SlackTransport
+from alert_core.testing import TransportContract
 from alert_smtp.payload import build_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.once
 
+ROOT = Path(__file__).parents[1]
 CANARY = 'Zq7"canary/9&x+tQ4=w'  # every encoding of it differs from it
 FORMS: dict[str, Callable[[str], str]] = {
     "raw": str,
@@ -46,6 +50,20 @@ FIELDS = [
     "value",
     "deep",
 ]
+
+
+def over_http() -> Iterator[HttpTransport]:
+    """Each installed kind over HTTP, with the options of its contract class."""
+    plugins = Plugins.discover({})
+    for path in sorted(ROOT.glob("plugins/*/tests/test_*contract*.py")):
+        for value in runpy.run_path(str(path)).values():
+            if isinstance(value, type) and issubclass(value, TransportContract) and value is not TransportContract:
+                transport = plugins.transport_class(value.kind)(**value.options)
+                if isinstance(transport, HttpTransport):
+                    yield transport
+
+
+OVER_HTTP = list(over_http())
 
 
 @pytest.fixture(autouse=True)
@@ -74,15 +92,25 @@ def planted(field: str, text: str) -> Alert:
 
 def shown(alert: Alert) -> str:
     """Everything that would leave: each transport's bytes, the console, and what we write of the alert ourselves."""
-    slack = SlackTransport(webhook_url=Secret("https://hooks.slack.com/services/T0/B0/example"))
-    bot = SlackBotTransport(token=Secret("xoxb-example"), channel="C1")
-    sent = [slack.build_request(alert).content.decode(), bot.build_request(alert).content.decode()]
+    own = [repr(alert), json.dumps(alert.to_dict()), json.dumps(alert.to_dict(), ensure_ascii=False), render(alert)]
+    return "\n".join([*own, *mailed(alert), *(text for transport in OVER_HTTP for text in posted(transport, alert))])
+
+
+def posted(transport: HttpTransport, alert: Alert) -> list[str]:
+    """A request as it goes out, and what its form says once decoded."""
+    to = transport.recipients_option
+    request = transport.request(alert, *([getattr(transport, to)[0]] if to else []))
+    body = request.content.decode()
+    return [request.url, body, *request.headers.values(), *(value for _, value in parse_qsl(body))]
+
+
+def mailed(alert: Alert) -> list[str]:
+    """A mail as its reader's program decodes it."""
     mailbox = Mailbox.parse("ops@example.com")
     message = build_message(alert, target="mail", sender=mailbox, recipients=[mailbox], smtputf8=False)
     mail = email.message_from_bytes(message.content, policy=email.policy.default)
     parts = [part.get_content() for part in mail.walk() if part.get_content_maintype() == "text"]
-    own = [repr(alert), json.dumps(alert.to_dict()), json.dumps(alert.to_dict(), ensure_ascii=False), render(alert)]
-    return "\n".join([*sent, *parts, *map(str, mail.values()), *own])
+    return [*parts, *map(str, mail.values())]
 
 
 @settings(max_examples=60)

@@ -20,6 +20,7 @@ PUBLIC = (
     "alert_core.presentation",
     "alert_core.testing",
     "alert_core.text",
+    "alert_core.threads",
     "alert_core.tls",
 )
 

@@ -102,8 +102,8 @@ def slack(request: Received) -> Iterator[str]:
 
 
 def telegram(request: Received) -> Iterator[str]:
-    """A bubble: the text without its markup."""
-    yield re.sub(r"<[^>]+>", "", json.loads(request.body)["text"])
+    """A bubble."""
+    yield json.loads(request.body)["text"]
 
 
 def smtp(request: Received) -> Iterator[str]:
@@ -178,7 +178,7 @@ def views() -> Iterator[str]:
     """Each provider's reader's view of the alert; kinds that show the same stand together."""
     seen: dict[str, list[str]] = {}
     for kind, contract in contracts().items():
-        told = "\n".join(READERS[kind](deliver(contract, ALERT)[1][0]))
+        told = "\n".join(READERS[kind](deliver(contract, ALERT)[1][0])).replace("\r\n", "\n")
         seen.setdefault(html.unescape(told).strip(), []).append(kind)
     for text, kinds in seen.items():
         yield f"### {', '.join(f'`{kind}`' for kind in kinds)}"

@@ -5,6 +5,7 @@ import email.policy
 import json
 import os
 import re
+import runpy
 import smtplib
 import socket
 import sys
@@ -15,7 +16,9 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from unittest import mock
+from urllib.parse import parse_qsl
 
+import httpx
 from click.testing import CliRunner
 from hypothesis import strategies as st
 
@@ -24,14 +27,15 @@ from alert_core.cli import main
 from alert_core.config import load
 from alert_core.environment import from_environment
 from alert_core.errors import Fault
-from alert_core.http import HttpResponse, retry_after, secure_url
+from alert_core.http import HttpResponse, retry_after, secure_url, user_agent
 from alert_core.mail import Mailbox
 from alert_core.plugins import Plugins
 from alert_core.rate import Rate
 from alert_core.redaction import Redactor, json_safe
+from alert_core.testing import HttpStandIn, Received, TransportContract
 from alert_core.text import escape_html, truncate, utf8_length, utf16_length
 from alert_slack.payload import message as slack_message
-from alert_slack.transport import SlackBotTransport, SlackTransport
+from alert_slack.transport import SlackTransport
 from alert_smtp.connection import Connection
 from alert_smtp.payload import address_header, build_message
 
@@ -41,9 +45,15 @@ WEBHOOK: Final = f"https://hooks.slack.example/services/T01/B02/{CANARY}"
 SECRET: Final = Secret(CANARY)  # kept, and so known to masking as a literal
 PLUGINS: Final = Plugins.discover({})
 REDACTOR: Final = Redactor(extra_keys=["colour"])
-SLACK: Final = {
-    "slack": SlackTransport(webhook_url=Secret(WEBHOOK)),
-    "slack-bot": SlackBotTransport(token=SECRET, channel="#ops"),
+CONTRACTS: Final[dict[str, type[TransportContract]]] = {  # every kind over HTTP is fuzzed, as its contract has it
+    value.kind: value
+    for path in sorted(Path(__file__).parents[2].glob("plugins/*/tests/test_*contract*.py"))
+    for value in runpy.run_path(str(path)).values()
+    if isinstance(value, type) and issubclass(value, TransportContract) and value is not TransportContract
+    if value.stand_in is HttpStandIn and value.kind in PLUGINS.transport_specs
+}
+HTTP: Final[dict[str, Any]] = {
+    kind: PLUGINS.transport_class(kind)(**contract.options) for kind, contract in CONTRACTS.items()
 }
 FOLDER: Final = tempfile.TemporaryDirectory(prefix="fuzz-")
 QUIET: Final = '[targets.quiet]\ntype = "noop"\n'
@@ -295,15 +305,39 @@ bodies = st.one_of(
 )
 
 
-@fuzzed(st.integers(100, 599), header_values | dates, bodies, st.sampled_from(["slack", "slack-bot"]))
+@fuzzed(st.integers(100, 599), header_values | dates, bodies, st.sampled_from(sorted(HTTP)))
 def http_answer(status: int, header: bytes, body: bytes, kind: str) -> None:
     response = HttpResponse(status, [(b"Retry-After", header)], body)
     wait = retry_after(response.headers)
     assert wait is None or 0 <= wait < float("inf")
     try:
-        assert isinstance(SLACK[kind].receive(response), Receipt)
+        assert isinstance(HTTP[kind].receive(response), Receipt)
     except DeliveryError as error:
         expect_error(error)
+
+
+@fuzzed(alerts, st.booleans(), st.sampled_from(sorted(HTTP)))
+def http_request(found: Alert, masked: bool, kind: str) -> None:
+    transport, given = HTTP[kind], found if masked else found.evolve(redact=False)
+    to = transport.recipients_option
+    arguments = [given, getattr(transport, to)[0]] if to else [given]
+    request = transport.build_request(*arguments)
+    assert request == transport.build_request(*arguments)
+    body = request.content.decode()
+    if "json" in request.headers["Content-Type"]:
+        assert isinstance(json.loads(body), dict)
+    else:
+        assert parse_qsl(body, strict_parsing=True)
+    wire = httpx.Request(
+        request.method,
+        request.url,
+        headers={"User-Agent": user_agent()} | dict(request.headers),
+        content=request.content,
+    )
+    assert not re.search(r"[\r\n]", "".join(wire.headers.values()))
+    CONTRACTS[kind]().check_request(
+        Received(method="POST", path=wire.url.raw_path.decode(), headers=wire.headers, body=request.content), given
+    )
 
 
 @fuzzed(alerts, st.booleans())

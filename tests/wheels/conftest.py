@@ -1,4 +1,4 @@
-"""The wheels of the core and two plugins, built once, alone in a new environment."""
+"""The wheels of every distribution, built once, alone in a new environment."""
 
 import os
 import subprocess
@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DISTRIBUTIONS = ("core", "plugins/alert-slack", "plugins/alert-smtp")
+DISTRIBUTIONS = (
+    "core",
+    *(str(path.parent.relative_to(ROOT)) for path in sorted(ROOT.glob("plugins/*/pyproject.toml"))),
+)
 
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The built wheels, in the order of DISTRIBUTIONS."""
     folder = tmp_path_factory.mktemp("wheels")
-    for name in DISTRIBUTIONS:
-        build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT / name)]
+    for source in DISTRIBUTIONS:
+        build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(source)]
         subprocess.run(build, check=True, capture_output=True, timeout=300)
     return sorted(folder.glob("*.whl"))
 

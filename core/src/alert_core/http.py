@@ -183,11 +183,16 @@ class HttpTransport(Transport):
 
     def send(self, alert: Alert) -> Receipt:
         """One request, one answer."""
-        return self.receive(self.exchange(self._request(alert)))
+        return self.receive(self.exchange(self.request(alert)))
 
-    def _request(self, alert: Alert) -> HttpRequest:
+    def request(self, alert: Alert, *recipient: str) -> HttpRequest:
+        """What `build_request` makes of the same arguments.
+
+        Raises:
+            PermanentDeliveryError: it raised something else; told by its class alone.
+        """
         try:
-            return self.build_request(alert)
+            return self.build_request(alert, *recipient)
         except DeliveryError:
             raise
         except Exception as error:  # noqa: BLE001 - nothing was sent, and another try would build the same
@@ -242,7 +247,7 @@ class HttpTransport(Transport):
 
     def is_loopback(self) -> bool:
         """Whether the endpoint's URL names this machine."""
-        url = getattr(self, self.url_option, "")
+        url = getattr(self, self.url_option, None) or ""
         return is_loopback(urllib.parse.urlsplit(url.reveal() if isinstance(url, Secret) else url).hostname or "")
 
     def check(self) -> list[Fault]:

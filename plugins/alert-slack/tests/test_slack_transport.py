@@ -16,7 +16,7 @@ from alert_core.http import HttpTransport
 from alert_core.testing import HttpStandIn, Reply
 from alert_slack.payload import message
 from alert_slack.plugin import alert_register
-from alert_slack.transport import SlackBotTransport, SlackTransport, Threads
+from alert_slack.transport import SlackBotTransport, SlackTransport
 
 PAGE = Path(__file__).parents[3] / "docs" / "transports" / "slack.md"
 FIRING = Alert("Disk full", "/var is at 98 %", severity="critical")
@@ -149,13 +149,6 @@ def test_a_refused_thread_that_was_not_asked_for_is_no_reason_to_try_again(
         with pytest.raises(PermanentDeliveryError):
             bot.send(alert)
     assert len(slack.received) == 3
-
-
-def test_the_latest_threads_are_remembered_up_to_the_limit() -> None:
-    threads = Threads(limit=2)
-    for key, ts in [("a", "1"), ("b", "2"), ("a", "3"), ("c", "4")]:
-        threads.remember(key, ts)
-    assert [threads.get(key) for key in "abc"] == ["3", None, "4"]
 
 
 def test_threads_work_in_the_child_of_a_fork_that_happened_under_their_lock(bot: SlackBotTransport) -> None:

@@ -22,7 +22,7 @@ from alert_core import (
 from alert_core.testing import Fault, HttpStandIn, Received, Reply
 from alert_telegram.payload import message, plain
 from alert_telegram.plugin import alert_register
-from alert_telegram.transport import TelegramTransport, Threads
+from alert_telegram.transport import TelegramTransport
 
 TOKEN = "123456:botCanary7Qz-ABC_def"
 FIRING = Alert("Disk full", "/var is at 98 %", severity="critical", url="https://grafana.example.org/d/1")
@@ -314,13 +314,6 @@ def test_a_supergroup_counts_anew_so_what_was_posted_before_is_not_replied_to(
     for alert in (FIRING, other, RESOLVED, other.evolve(status="resolved")):
         bot.send(alert)
     assert replied(telegram) == [None, None, 7, None, None]
-
-
-def test_the_latest_firings_are_remembered_up_to_the_limit() -> None:
-    threads = Threads(limit=2)
-    for key, message_id in [("a", "1"), ("b", "2"), ("a", "3"), ("c", "4")]:
-        threads.remember(key, message_id)
-    assert [threads.get(key) for key in "abc"] == ["3", None, "4"]
 
 
 def test_replies_work_in_the_child_of_a_fork_that_happened_under_their_lock(bot: TelegramTransport) -> None:

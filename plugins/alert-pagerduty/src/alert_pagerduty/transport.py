@@ -80,10 +80,6 @@ class PagerDutyTransport(HttpTransport):
         """The HTTP status decides; the body names the reasons."""
         return _refusal(response)
 
-    def is_loopback(self) -> bool:
-        """Whether `api_url` names this machine."""
-        return self.api_url is not None and super().is_loopback()
-
 
 def _refusal(response: HttpResponse) -> DeliveryError:
     """The error of an answer without a yes, with PagerDuty's own words as far as they are known."""

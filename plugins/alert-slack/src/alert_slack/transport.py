@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from typing import Any, Final
 
 from alert_core import (
@@ -19,6 +18,7 @@ from alert_core import (
 )
 from alert_core.http import HttpRequest, HttpResponse, HttpTransport, error_for, retry_after, secure_url
 from alert_core.text import number
+from alert_core.threads import Threads
 from alert_slack.payload import message
 
 _OK: Final = 200
@@ -143,36 +143,6 @@ class SlackBotTransport(HttpTransport):
     def _forget(self) -> None:
         super()._forget()
         self._threads.unlock()
-
-
-class Threads:
-    """Which message opened the thread of a dedup key. The oldest go first."""
-
-    def __init__(self, limit: int = 1000) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._found: dict[str, str] = {}
-
-    def get(self, key: str) -> str | None:
-        """The `ts` of the message that opened it."""
-        return self._found.get(key)
-
-    def remember(self, key: str, ts: str) -> None:
-        """A new message opens the thread."""
-        with self._lock:
-            self._found.pop(key, None)
-            self._found[key] = ts
-            if len(self._found) > self._limit:
-                del self._found[next(iter(self._found))]
-
-    def forget(self, key: str) -> bool:
-        """Close the thread; whether there was one."""
-        with self._lock:
-            return self._found.pop(key, None) is not None
-
-    def unlock(self) -> None:
-        """In the child of a fork, whose parent may have held the lock."""
-        self._lock = threading.Lock()
 
 
 def _refusal(response: HttpResponse) -> DeliveryError:

@@ -103,7 +103,7 @@ class OneByOneTransport(SmsTransport):
 
     def send(self, alert: Alert, recipient: str) -> Receipt:  # type: ignore[override]  # as recipients_option asks
         """One request to one recipient, one answer."""
-        receipt = self.receive(self.exchange(self.build_request(alert, recipient)))  # type: ignore[call-arg]
+        receipt = self.receive(self.exchange(self.request(alert, recipient)))
         return attrs.evolve(receipt, recipient=recipient)
 
 

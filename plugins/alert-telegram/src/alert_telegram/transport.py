@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from typing import Any, Final
 
 from alert_core import Alert, DeliveryError, Receipt, RetryableDeliveryError, Secret, Status, option
 from alert_core.http import HttpRequest, HttpResponse, HttpTransport, error_for, secure_url
 from alert_core.text import number
+from alert_core.threads import Threads
 from alert_telegram.payload import message, plain
 
 _OK: Final = 200
@@ -162,36 +162,6 @@ class TelegramTransport(HttpTransport):
     def _forget(self) -> None:
         super()._forget()
         self._threads.unlock()
-
-
-class Threads:
-    """Which message told of the firing of a dedup key. The oldest go first."""
-
-    def __init__(self, limit: int = 1000) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._found: dict[str, str] = {}
-
-    def get(self, key: str) -> str | None:
-        """The id of the message that told of it."""
-        return self._found.get(key)
-
-    def remember(self, key: str, message_id: str) -> None:
-        """A new message tells of it."""
-        with self._lock:
-            self._found.pop(key, None)
-            self._found[key] = message_id
-            if len(self._found) > self._limit:
-                del self._found[next(iter(self._found))]
-
-    def forget(self, key: str) -> None:
-        """It no longer fires."""
-        with self._lock:
-            self._found.pop(key, None)
-
-    def unlock(self) -> None:
-        """In the child of a fork, whose parent may have held the lock."""
-        self._lock = threading.Lock()
 
 
 def _refusal(response: HttpResponse, status: int | None = None) -> DeliveryError:
