@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alert_core import Alert, Severity, Status
-from alert_core.presentation import details, facts, headline, icon, label, link, link_label, state, utc
+from alert_core.presentation import details, facts, headline, icon, label, link, link_label, origin, state, utc
 
 texts = st.text(st.characters(exclude_categories=()), max_size=60)  # lone surrogates and controls too
 words = texts | st.sampled_from(["\r\nBcc: x@evil.example", "\x07", "\u2028", "\ud800", " \t "])
@@ -115,3 +115,9 @@ def test_moments_are_told_in_utc_to_the_ends_of_time() -> None:
         2026, 8, 1, 12, tzinfo=UTC
     )
     assert utc(Alert("t", "m", created_at=datetime(1, 1, 1, tzinfo=there))) == datetime(1, 1, 1, tzinfo=UTC)
+
+
+def test_the_small_print_says_when_which_alert_and_what_had_no_room() -> None:
+    alert = Alert("t", "m", id="a1", request_id="r\n9", created_at=datetime(2026, 8, 21, 12, 0, 5, tzinfo=UTC))
+    assert origin(alert) == "2026-08-21 12:00:05 UTC · alert a1 · request r 9"
+    assert origin(alert, hidden=3).startswith("and 3 more · ")

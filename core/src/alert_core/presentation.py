@@ -76,6 +76,16 @@ def link_label(url: str) -> str:
     return f"Open {host or 'link'}"
 
 
+def origin(alert: Alert, *, hidden: int = 0) -> str:
+    """The small print, in one line: what had no room (`hidden` entries), when, and which alert of which request."""
+    parts = [f"{utc(alert):%Y-%m-%d %H:%M:%S} UTC", f"alert {alert.id}"]
+    if alert.request_id:
+        parts.append(f"request {alert.request_id}")
+    if hidden > 0:
+        parts.insert(0, f"and {hidden} more")
+    return one_line(" · ".join(parts))
+
+
 def utc(alert: Alert) -> datetime:
     """When it was made, in UTC."""
     try:

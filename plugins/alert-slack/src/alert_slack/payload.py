@@ -9,13 +9,11 @@ counts, and this way counts most.
 from __future__ import annotations
 
 import functools
-import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlsplit
 
 from alert_core import Alert
-from alert_core.presentation import details, facts, headline, utc
+from alert_core.presentation import details, facts, headline, link, link_label, origin
 from alert_core.text import ELLIPSIS, one_line, printable, truncate, utf16_length
 
 if TYPE_CHECKING:
@@ -35,8 +33,6 @@ _MESSAGE_REST: Final = 2000
 _FIELD: Final = 200
 _FIELDS: Final = 20
 _LINK: Final = 2000
-
-_NOT_IN_A_LINK: Final = re.compile(r'[\x00-\x20"<>|\x7f-\x9f]')
 
 Block = dict[str, Any]
 
@@ -71,9 +67,9 @@ def _blocks(alert: Alert) -> Iterator[Block]:
     for start in range(0, min(len(lines), _FIELDS), SECTION_FIELDS):
         shown = lines[start : min(start + SECTION_FIELDS, _FIELDS)]
         yield {"type": "section", "fields": [_plain(fact) for fact in shown]}
-    if link := _link(alert.url):
-        yield {"type": "section", "text": {"type": "mrkdwn", "text": link, "verbatim": True}}
-    yield {"type": "context", "elements": [_plain(_origin(alert, hidden=len(lines) - _FIELDS))]}
+    if alert.url:
+        yield {"type": "section", "text": {"type": "mrkdwn", "text": _link(alert), "verbatim": True}}
+    yield {"type": "context", "elements": [_plain(_cut(origin(alert, hidden=len(lines) - _FIELDS), _FIELD))]}
 
 
 def _paragraphs(text: str) -> Sequence[str]:
@@ -89,30 +85,11 @@ def _fact(name: str, value: str) -> str:
     return _cut(one_line(f"{name}: {value}"), _FIELD)
 
 
-def _link(url: str | None) -> str:
+def _link(alert: Alert) -> str:
     """The url as mrkdwn's `<url|label>`; as escaped text where it is too long to be a link."""
-    if not url:
-        return ""
-    target = _NOT_IN_A_LINK.sub(lambda found: quote(found[0]), printable(url))
-    link = f"<{escape(target)}|{escape(_cut(f'Open {_host(target)}', _FIELD))}>"
-    return link if utf16_length(link) <= _LINK else escape(_cut(target, _LINK))
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or "link"
-    except ValueError:
-        return "link"
-
-
-def _origin(alert: Alert, *, hidden: int) -> str:
-    """The small print: when, which alert, and what had no room."""
-    parts = [f"{utc(alert):%Y-%m-%d %H:%M:%S} UTC", f"alert {alert.id}"]
-    if alert.request_id:
-        parts.append(f"request {alert.request_id}")
-    if hidden > 0:
-        parts.insert(0, f"and {hidden} more")
-    return _cut(one_line(" · ".join(parts)), _FIELD)
+    url = link(alert)
+    marked = f"<{escape(url)}|{escape(_cut(link_label(url), _FIELD))}>"
+    return marked if utf16_length(marked) <= _LINK else escape(_cut(url, _LINK))
 
 
 def _section(text: str) -> Block:

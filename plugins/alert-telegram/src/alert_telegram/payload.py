@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from alert_core import Alert
-from alert_core.presentation import details, facts, headline, link, link_label, utc
+from alert_core.presentation import details, facts, headline, link, link_label, origin
 from alert_core.text import one_line, printable, truncate, utf16_length
 
 TEXT: Final = 4096
@@ -42,15 +42,19 @@ def message(alert: Alert) -> Body:
     Built once for all of an alert's targets and retries, which share it: read it, do not change it.
     """
     lines, hidden = _facts(alert)
-    title, shown, origin = _cut(headline(alert), _TITLE), "\n".join(lines), _origin(alert, hidden=hidden)
+    title, shown, small_print = (
+        _cut(headline(alert), _TITLE),
+        "\n".join(lines),
+        _cut(origin(alert, hidden=hidden), _FACT),
+    )
     label, kind = _link(alert)
-    around = sum(utf16_length(part) + len(_BREAK) for part in (title, shown, label, origin))
+    around = sum(utf16_length(part) + len(_BREAK) for part in (title, shown, label, small_print))
     text = _Text()
     text.add(title, "bold")
     text.add(_cut(printable(alert.message).strip(), TEXT - around))
     text.add(shown)
     text.add(label, kind, **({"url": link(alert)} if kind else {}))
-    text.add(origin, "italic")
+    text.add(small_print, "italic")
     return {"text": text.text, "entities": text.entities, "link_preview_options": {"is_disabled": True}}
 
 
@@ -118,16 +122,6 @@ def _link(alert: Alert) -> tuple[str, str]:
     if "." in host and utf16_length(url) <= _LINK:
         return _cut(link_label(url), _FACT), "text_link"
     return _cut(url, _LINK_SHOWN), ""
-
-
-def _origin(alert: Alert, *, hidden: int) -> str:
-    """The small print: when, which alert, and what had no room."""
-    parts = [f"{utc(alert):%Y-%m-%d %H:%M:%S} UTC", f"alert {alert.id}"]
-    if alert.request_id:
-        parts.append(f"request {alert.request_id}")
-    if hidden > 0:
-        parts.insert(0, f"and {hidden} more")
-    return _cut(one_line(" · ".join(parts)), _FACT)
 
 
 def _cut(text: str, limit: int) -> str:
