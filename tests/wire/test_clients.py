@@ -48,12 +48,7 @@ DIFFERENCES: Final[Mapping[str, Mapping[str, str]]] = {
         "header connection": SPELT_OUT,
         "header content-type": CHARSET,
     },
-    "sendgrid": {
-        "header user-agent": NAMED,
-        "header accept": JSON_ALONE,
-        "header connection": KEPT,
-        "header content-type": CHARSET,
-    },
+    "sendgrid": {"header user-agent": NAMED, "header connection": KEPT, "header content-type": CHARSET},
     "slack": {
         "header user-agent": NAMED,
         "header connection": KEPT,
