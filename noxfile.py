@@ -1,6 +1,6 @@
 """Every task of a developer. `nox -l` lists them; `nox -s tests -- -k slack` passes what follows `--` on.
 
-Nothing but Python is needed:
+Nothing but Python is needed (and npm for `wire`, Debian for `e2e`):
 `python3 -m venv .venv && .venv/bin/pip install -q nox && .venv/bin/nox -s tests`.
 """
 
@@ -28,7 +28,7 @@ DISTRIBUTIONS = [ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugi
 # installed: exim and postfix exclude each other there, and would take over the machine's own mail.
 DEBIAN = {
     "exim": ["exim4-daemon-light", "libnss-wrapper"],
-    "postfix": ["postfix", "libnss-wrapper", "libsasl2-modules", "sasl2-bin"],
+    "postfix": ["postfix", "libnss-wrapper", "libsasl2-modules", "libsasl2-modules-db", "sasl2-bin"],
 }
 UNPACKED = ROOT / ".nox" / "debian"
 REQUIRE_SERVERS = "ALERT_CORE_REQUIRE_SERVERS"  # set: a missing server is a failure (conftest.py)
@@ -89,7 +89,7 @@ def e2e(session: nox.Session) -> None:
     unpack_servers(session)
     install(session, "tests")
     session.env[REQUIRE_SERVERS] = "1"
-    run_tests(session, "-m", "needs", "--ignore=tests/wire")  # that is a session of its own
+    run_tests(session, "tests/e2e")
 
 
 def unpack_servers(session: nox.Session) -> None:
