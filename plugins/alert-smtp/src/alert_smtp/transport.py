@@ -225,10 +225,11 @@ class SmtpTransport(Transport):
     def _judge(self, pool: Pool, connection: Connection, code: int, text: bytes) -> str:
         """The server's words where it took the message; they have its queue id."""
         answer = code // 100  # RFC 5321 section 4.2.1: the first digit decides
-        if code == SHUTTING_DOWN or answer not in (2, 4, 5):
-            connection.close()
-        else:
+        # Postfix leaves the transaction open where a restriction on the end of the data refuses it: RSET ends that.
+        if answer == 2 or (answer in (4, 5) and code != SHUTTING_DOWN and connection.reset()):  # noqa: PLR2004 - yes
             pool.give(connection)
+        else:
+            connection.close()
         if answer in (4, 5):
             raise refusal("the message", code, text)
         if answer != 2:  # noqa: PLR2004 - the digit of yes
