@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a program beside the distribution, no part of it
 """Pictures of the page, by Debian's headless Chromium: `python screenshots.py FOLDER`, as `nox -s screenshots` does.
 
 Sends the tour through every installed transport first. Writes inbox.png (for the README), and each kind of message in a

@@ -1,9 +1,11 @@
-"""What the tests share: the distribution's fixture, a client of its HTTP side, and requests that the providers like."""
+"""What the tests share: the distribution's fixture, requests that the providers like, and a browser on the page."""
 
 import base64
+import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from shutil import which
 from typing import Any
 from urllib.parse import urlencode
 
@@ -150,3 +152,122 @@ def post(http: httpx.Client, sandbox: Sandbox) -> Callable[..., httpx.Response]:
         return http.request(made.method, before + prefixes[kind] + made.path, content=made.body, headers=headers)
 
     return send
+
+
+PATIENCE = 60
+
+
+class Page:
+    """The inbox in a browser."""
+
+    def __init__(self, driver: Any, sandbox: Sandbox) -> None:
+        self.driver = driver
+        self.sandbox = sandbox
+
+    def open(self, *, width: int = 1280, height: int = 900, scheme: str = "light") -> None:
+        """Load it anew."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+        self.driver.get(f"{self.sandbox.url}/")
+        self.until("document.getElementById('live').textContent === 'live'")
+
+    def js(self, expression: str, *arguments: Any) -> Any:
+        """The value of an expression; `arguments[0]` and so on are given."""
+        return self.driver.execute_script(f"return ({expression})", *arguments)
+
+    def until(self, expression: str, *arguments: Any) -> Any:
+        """Wait until it is true."""
+        wait = importlib.import_module("selenium.webdriver.support.wait").WebDriverWait
+        return wait(self.driver, PATIENCE, poll_frequency=0.05).until(
+            lambda _: self.js(expression, *arguments), f"{expression} {arguments}"
+        )
+
+    def text(self, selector: str) -> str:
+        """What is shown there."""
+        return str(self.js("document.querySelector(arguments[0]).innerText", selector))
+
+    def click(self, selector: str) -> None:
+        """Click, as a person does: where it is covered, that fails."""
+        self.driver.find_element("css selector", selector).click()
+
+    def choose(self, selector: str, value: str) -> None:
+        """Take an option."""
+        self.click(f"{selector} option[value='{value}']" if value != "" else f"{selector} option")
+
+    def press(self, *keys: str) -> None:
+        """Press keys, wherever the focus is."""
+        chains = importlib.import_module("selenium.webdriver.common.action_chains").ActionChains
+        chains(self.driver).send_keys(*keys).perform()
+
+    def titles(self) -> list[str]:
+        """Of the messages shown, newest first."""
+        rows = "[...document.querySelectorAll('#list li:not([hidden]) .title')].map(row => row.textContent)"
+        return list(self.js(rows))
+
+    def shows(self, count: int) -> None:
+        """Wait until so many messages are shown."""
+        self.until("document.querySelectorAll('#list li:not([hidden])').length === arguments[0]", count)
+
+    def read(self, text: str) -> None:
+        """Click the message with that title, and wait until it is shown."""
+        rows = self.driver.find_elements("css selector", "#list li:not([hidden]) button")
+        next(row for row in rows if text in row.text).click()
+        self.until("document.querySelector('#detail h2')?.innerText.includes(arguments[0])", text)
+
+    @property
+    def complaints(self) -> list[str]:
+        """What the browser's console has of errors."""
+        return [json.dumps(entry) for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+@pytest.fixture(scope="session")
+def driver() -> Iterator[Any]:
+    """One browser for the run."""
+    webdriver = importlib.import_module("selenium.webdriver")
+    service = importlib.import_module("selenium.webdriver.chrome.service")
+    options = webdriver.ChromeOptions()
+    options.binary_location = which("chromium")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu", "no-first-run"):
+        options.add_argument(f"--{argument}")
+    started = webdriver.Chrome(options, service.Service(which("chromedriver")))
+    yield started
+    started.quit()
+
+
+@pytest.fixture
+def page(driver: Any, sandbox: Sandbox) -> Iterator[Page]:
+    """The inbox, opened; a test that leaves an error in the browser's console fails."""
+    made = Page(driver, sandbox)
+    made.open()
+    driver.get_log("browser")
+    yield made
+    assert made.complaints == []
+    driver.get("about:blank")
+
+
+@pytest.fixture
+def send(sandbox: Sandbox) -> Callable[..., httpx.Response]:
+    """`send("slack", {"text": …})`: a message, by JSON, as a client of the provider sends it."""
+    at = sandbox.environment()
+    places = {
+        "slack": (at["ALERT_SLACK_WEBHOOK_URL"], {}),
+        "telegram": (f"{at['ALERT_TELEGRAM_API_URL']}/bot{at['ALERT_TELEGRAM_BOT_TOKEN']}/sendMessage", {}),
+        "resend": (f"{at['ALERT_RESEND_API_URL']}/emails", {"Authorization": "Bearer re_1"}),
+        "pagerduty": (f"{at['ALERT_PAGERDUTY_API_URL']}/enqueue", {}),
+        "castbrick": (f"{at['ALERT_CASTBRICK_API_URL']}/sms/send", {"Authorization": "Bearer cb_1"}),
+    }
+    usual: dict[str, dict[str, Any]] = {
+        "telegram": {"chat_id": 7},
+        "resend": {"from": "a@example.com", "to": "o@example.com"},
+        "pagerduty": {"routing_key": "k" * 32, "event_action": "trigger", "dedup_key": "disk"},
+        "castbrick": {"recipients": ["+244923000000"]},
+    }
+
+    def post(kind: str, body: dict[str, Any]) -> httpx.Response:
+        url, headers = places[kind]
+        return httpx.post(url, json={**usual.get(kind, {}), **body}, headers=headers, trust_env=False, timeout=30)
+
+    return post

@@ -36,6 +36,13 @@ def test_each_provider_answers_under_its_path_and_its_message_is_in_the_inbox(
     assert "Disk full" in message.request["body"].replace("+", " ")
 
 
+def test_a_client_that_only_asks_who_it_is_leaves_no_message(sandbox: Sandbox, post: Post) -> None:
+    assert post("telegram", path=f"/bot{BOT}/getMe").json()["result"]["is_bot"] is True
+    assert post("slack-bot", path="/auth.test").json()["ok"] is True
+    assert post("slack-bot", path="/api.test").json()["ok"] is True
+    assert sandbox.messages() == []
+
+
 def test_a_refused_request_is_in_the_inbox_with_the_rule_that_it_broke(http: httpx.Client, post: Post) -> None:
     assert post("slack", json={"text": None}).text == "no_text"
     (message,) = http.get("/api/messages").json()["messages"]
@@ -239,9 +246,10 @@ def test_an_emails_html_is_served_for_a_frame_where_nothing_runs_and_nothing_is_
     post("sendgrid")
     number = http.get("/api/messages").json()["messages"][0]["id"]
     answer = http.get(f"/api/messages/{number}/html")
-    assert answer.text == "<b>98 %</b>"
+    assert answer.text == "<base target=_blank><b>98 %</b>"
     assert answer.headers["content-security-policy"] == MAIL_POLICY
-    assert MAIL_POLICY.startswith("sandbox; default-src 'none'")
+    assert MAIL_POLICY.startswith("sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'")
+    assert answer.headers["x-dns-prefetch-control"] == "off"
     post("slack")
     assert http.get(f"/api/messages/{number + 1}/html").status_code == 404
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from importlib.resources import files
 from typing import Final
@@ -27,12 +28,20 @@ PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self'; img-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
-MAIL_POLICY: Final = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+MAIL_SANDBOX: Final = "allow-popups allow-popups-to-escape-sandbox"
+"""Of a mail's frame: a link that is clicked opens in a tab of its own, and nothing else happens."""
+MAIL_POLICY: Final = (
+    f"sandbox {MAIL_SANDBOX}; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+)
+_CONNECTS: Final = re.compile(r"(?i)(</?)(?=(?:base|embed|fencedframe|frame|frameset|iframe|link|object|portal)\b)")
+"""Elements that make a browser connect before its policy is asked, as `<link rel=preconnect>` may."""
+_START: Final = re.compile(r"(?i)^\s*(?:<!doctype[^>]*>)?")
 _GUARD: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "X-DNS-Prefetch-Control": "off",
 }
 _PAGE: Final = {
     "": ("index.html", "text/html"),
@@ -77,12 +86,14 @@ class Api:
         return JSONResponse(found.to_dict()) if found else problem(404, "no such message: it may have been cleared")
 
     async def html(self, request: HttpRequest) -> Response:
-        """An e-mail's HTML, for a frame in which nothing runs and nothing is fetched."""
+        """An e-mail's HTML, for a frame in which nothing runs and nothing is fetched; what connects is made inert."""
         found = self._store.get(request.path_params["id"])
         html = found.seen.view.get("html") if found else None
         if not isinstance(html, str):
             return problem(404, "no such e-mail")
-        return Response(html, media_type="text/html", headers={"Content-Security-Policy": MAIL_POLICY})
+        inert = _CONNECTS.sub(r"\1inert-", html)
+        shown = _START.sub(r"\g<0><base target=_blank>", inert, count=1)
+        return Response(shown, media_type="text/html", headers={"Content-Security-Policy": MAIL_POLICY})
 
     async def clear(self, _: HttpRequest) -> Response:
         """Forget every message."""

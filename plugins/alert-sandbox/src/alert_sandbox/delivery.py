@@ -108,7 +108,8 @@ class Deliveries:
             await self.reset(http)
             return
         taken = self._judge(found.provider, request, fault, whole=whole)
-        self._keep(found.provider, request, taken, fault)
+        if taken.answer.is_message:
+            self._keep(found.provider, request, taken, fault)
         if fault.name == "reset-after":
             await self.reset(http)
         elif fault.name == "drip":

@@ -83,12 +83,14 @@ class Answer:
 
     Attributes:
         note: for the reader of the page, not part of the answer: why nothing new was sent.
+        is_message: False where a client only asked who it is.
     """
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = attrs.field(factory=dict)
     note: str = ""
+    is_message: bool = True
 
     @classmethod
     def json(cls, status: int, value: Any, headers: Mapping[str, str] | None = None, *, note: str = "") -> Self:

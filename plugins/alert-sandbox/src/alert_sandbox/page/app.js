@@ -93,7 +93,7 @@ function draw() {
   drawDetail();
 }
 
-let drawn = "";
+let drawn = null;
 function drawDetail() {
   const message = messages.get(chosen);
   for (const [id, item] of rows) {
@@ -163,7 +163,7 @@ function keys(event) {
 
 function empty() {
   for (const id of [...messages.keys()]) forget(id);
-  drawn = "";
+  drawn = null;
   follows = true;
   draw();
 }
@@ -190,7 +190,8 @@ async function introduce() {
   by("how").textContent = `eval "$(alertctl sandbox --env ${ports})"\nalertctl send "Disk full" -m "/var is at 98 %" -s critical`;
 }
 
-for (const id of ["text", "kind", "severity"]) by(id).addEventListener("input", draw);
+by("text").addEventListener("input", draw);
+for (const id of ["kind", "severity"]) by(id).addEventListener("change", draw);
 by("filters").addEventListener("submit", (event) => event.preventDefault());
 by("clear").addEventListener("click", () => fetch("/api/messages", { method: "DELETE" }));
 addEventListener("keydown", keys);

@@ -63,7 +63,7 @@ export function mail(message) {
   ];
   const html = () =>
     h("iframe", {
-      sandbox: "",
+      sandbox: "allow-popups allow-popups-to-escape-sandbox",
       src: `/api/messages/${message.id}/html`,
       title: "The e-mail’s HTML",
       referrerpolicy: "no-referrer",

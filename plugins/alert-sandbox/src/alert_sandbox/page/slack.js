@@ -35,6 +35,9 @@ export function slack(message) {
         body,
       ),
     ),
+    view.blocks.length && view.text
+      ? h("p", { class: "context notification" }, "Notification: ", marked(unescape(view.text)))
+      : null,
   );
 }
 

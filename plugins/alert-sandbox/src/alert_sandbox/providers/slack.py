@@ -9,6 +9,8 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import attrs
+
 from alert_sandbox.exchange import (
     Answer,
     Broken,
@@ -139,11 +141,11 @@ class SlackApi(Provider):
         if method not in ("chat.postMessage", "auth.test", "api.test"):
             raise self._METHOD.refusal(f"{method[:80]} is not one that the sandbox has")
         if method == "api.test":
-            return Answer.json(200, {"ok": True})
+            return _aside({"ok": True})
         body = self._body(request)
         self._authorize(request, body)
         if method == "auth.test":
-            return Answer.json(200, {"ok": True, "team": "Sandbox", "user": "alerts", "team_id": "T0", "bot_id": "B0"})
+            return _aside({"ok": True, "team": "Sandbox", "user": "alerts", "team_id": "T0", "bot_id": "B0"})
         channel = self._channel(body)
         self._markdown(body)
         if "markdown_text" not in body:
@@ -229,6 +231,10 @@ class SlackApi(Provider):
         return {"ok": True, "channel": channel, "ts": ts, "message": message}
 
 
+def _aside(told: Body) -> Answer:
+    return attrs.evolve(Answer.json(200, told), is_message=False)
+
+
 def _content(body: Body, no_text: Rule, bad_blocks: Rule, bad_attachments: Rule, too_many: Rule) -> None:
     """The rules that both ways in share."""
     blocks, attachments, text = body.get("blocks"), body.get("attachments"), body.get("text")
@@ -269,7 +275,7 @@ def _seen(body: Body, channel: str) -> Seen:
         "thread_ts": body.get("thread_ts"),
     }
     title = (texts[0] or "").partition("\n")[0]
-    return Seen(title=title, text="\n".join([*texts, unescape(fallback)]), to=(channel,), view=view)
+    return Seen(title=title, text="\n".join(texts), to=(channel,), view=view)
 
 
 def _texts(node: Any) -> list[str]:

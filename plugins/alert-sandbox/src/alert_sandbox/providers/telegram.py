@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import attrs
+
 from alert_core.text import utf16_length
 from alert_sandbox.exchange import Answer, Broken, Clock, Provider, Request, Rule, Seen, is_wrong, seconds, utc_now
 from alert_sandbox.faults import Fault
@@ -66,7 +68,7 @@ class Telegram(Provider):
         bot["username"] = "sandbox_alerts_bot"
         method = found["method"].lower()
         if method == "getme":
-            return _yes({**bot, "can_join_groups": True})
+            return attrs.evolve(_yes({**bot, "can_join_groups": True}), is_message=False)
         if method != "sendmessage":
             raise self._NOT_FOUND.refusal("method not found", code="Not Found: method not found")
         fields = self._fields(request)
