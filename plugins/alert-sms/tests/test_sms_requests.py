@@ -289,6 +289,13 @@ def test_every_wrong_option_is_told_at_once_and_no_credential_quoted() -> None:
     assert "canary" not in str(told)
 
 
+@pytest.mark.parametrize("sid", ["", "SK" + "0" * 32, "AC" + "0" * 31, "AC" + "0" * 33, "AC" + "g" * 32, "AC/../x"])
+def test_what_is_no_sid_is_told_with_its_form(sid: str) -> None:
+    told = faults(twilio, account_sid=sid, messaging_service_sid=sid)
+    assert told["account_sid"] == "must be AC and 32 digits of hexadecimal, as the console shows it"
+    assert told["messaging_service_sid"] == "must be MG and 32 digits of hexadecimal, as the console shows it"
+
+
 def test_the_options_are_named_by_their_environment_variables() -> None:
     assert {o.name: o.env for o in CastBrickTransport.options() if o.env} == {
         "api_key": "CASTBRICK_API_KEY",

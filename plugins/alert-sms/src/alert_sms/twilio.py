@@ -11,7 +11,7 @@ from alert_core.errors import Fault
 from alert_core.http import HttpRequest, HttpResponse, error_for, secure_url
 from alert_sms.transport import OneByOneTransport, json_object, valid_credential, valid_sender
 
-_ACCOUNT: Final = re.compile(r"AC[0-9A-Za-z]+")
+_ACCOUNT: Final = re.compile(r"AC[0-9a-fA-F]{32}")
 _SERVICE: Final = re.compile(r"MG[0-9a-fA-F]{32}")
 _SHORT_CODE: Final = 8
 _MAX_VALIDITY: Final = 36_000
@@ -40,12 +40,12 @@ _ADVICE: Final = {
 
 def _valid_account(_: object, __: object, value: str) -> None:
     if not _ACCOUNT.fullmatch(value):
-        raise ValueError("must be the account's SID: AC and 32 digits of hexadecimal")
+        raise ValueError("must be AC and 32 digits of hexadecimal, as the console shows it")
 
 
 def _valid_service(_: object, __: object, value: str) -> None:
     if not _SERVICE.fullmatch(value):
-        raise ValueError("must be a Messaging Service's SID: MG and 32 digits of hexadecimal")
+        raise ValueError("must be MG and 32 digits of hexadecimal, as the console shows it")
 
 
 def _valid_sender(transport: object, attribute: object, value: str) -> None:
