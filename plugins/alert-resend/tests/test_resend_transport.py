@@ -143,4 +143,4 @@ def test_the_page_lists_every_option_as_the_class_declares_it() -> None:
     for option in ResendTransport.options():
         if option.env:
             default = "required" if option.required else f"`{option.default}`"
-            assert f"| `{option.name}` | `{option.env}` | {default} | {option.help} |" in page
+            assert f"| `resend` | `{option.name}` | `{option.env}` | {default} | {option.help} |" in page

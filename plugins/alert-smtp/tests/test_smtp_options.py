@@ -3,6 +3,7 @@
 import importlib.metadata
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from alert_core import ConfigError, Dispatcher, Secret
 from alert_smtp.transport import SmtpTransport
 
+PAGE = Path(__file__).parents[3] / "docs" / "transports" / "smtp.md"
 OPTIONS = {"host": "mail.example.com", "from_email": "a@example.com", "to_emails": ("ops@example.com",)}
 
 
@@ -131,3 +133,12 @@ def test_the_shared_addresses_alone_choose_no_transport() -> None:
     shared = {name: value for name, value in SEEDS_ENVIRONMENT.items() if not name.startswith("ALERT_SMTP")}
     with Dispatcher.from_env(shared) as dispatcher:
         assert dispatcher.targets == {}
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="the page is in the repository alone")
+def test_the_page_lists_every_option_as_the_class_declares_it() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    for option in SmtpTransport.options():
+        if option.env:
+            default = "required |" if option.required else f"`{option.default}` |".lower() if option.default else "|"
+            assert f"| `smtp` | `{option.name}` | `{option.env}` | {default} {option.help} |" in page

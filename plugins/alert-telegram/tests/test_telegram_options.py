@@ -109,5 +109,5 @@ def test_the_page_lists_every_option_as_the_class_declares_it() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for option in TelegramTransport.options():
         if option.env:
-            default = "required" if option.required else f"`{option.default}`" if option.default else "none"
-            assert f"| `telegram` | `{option.name}` | `{option.env}` | {default} | {option.help} |" in page
+            default = "required |" if option.required else f"`{option.default}` |" if option.default else "|"
+            assert f"| `telegram` | `{option.name}` | `{option.env}` | {default} {option.help} |" in page

@@ -84,13 +84,20 @@ class SmtpTransport(Transport):
     kind = "smtp"
     recipients_option: ClassVar[str | None] = "to_emails"
 
-    host: str = option(env="ALERT_SMTP_HOST", validator=_valid_host, help="the server's name")
-    port: int = option(default=587, env="ALERT_SMTP_PORT", validator=_valid_port, help="587 for STARTTLS, 465 for TLS")
+    host: str = option(
+        env="ALERT_SMTP_HOST", validator=_valid_host, help="the server's name, which its certificate must have"
+    )
+    port: int = option(
+        default=587, env="ALERT_SMTP_PORT", validator=_valid_port, help="587 for STARTTLS, 465 for TLS from the start"
+    )
     username: str | None = option(
-        default=None, env="ALERT_SMTP_USERNAME", validator=_valid_credential, help="for the login, where there is one"
+        default=None,
+        env="ALERT_SMTP_USERNAME",
+        validator=_valid_credential,
+        help="for the login, where there is one; needs password",
     )
     password: Secret | None = option(
-        default=None, env="ALERT_SMTP_PASSWORD", validator=_valid_credential, help="for the login"
+        default=None, env="ALERT_SMTP_PASSWORD", validator=_valid_credential, help="for the login; needs username"
     )
     security: str | None = option(
         default=None,
@@ -100,10 +107,13 @@ class SmtpTransport(Transport):
     )
     use_tls: bool = option(default=True, env="ALERT_SMTP_USE_TLS", help='false is another way to say security = "none"')
     from_email: str = option(
-        env="ALERT_FROM_EMAIL", shared=True, validator=_valid_mailbox, help="the sender, a name may stand before it"
+        env="ALERT_FROM_EMAIL",
+        shared=True,
+        validator=_valid_mailbox,
+        help="the sender; a name may stand before the address",
     )
     to_emails: tuple[str, ...] = option(
-        env="ALERT_TO_EMAILS", shared=True, validator=_valid_mailboxes, help="the recipients"
+        env="ALERT_TO_EMAILS", shared=True, validator=_valid_mailboxes, help="the recipients, who see each other"
     )
     ca_bundle: str | None = option(default=None, help="PEM file of the authorities to trust; default: the system's")
 
