@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from alert_sandbox import mail
 from alert_sandbox.environment import ACCOUNT, BOT
 from alert_sandbox.exchange import Taken
+from alert_sandbox.faults import FAULTS
 from alert_sandbox.providers import PROVIDERS
 
 Ask = Callable[..., Taken]
@@ -227,3 +230,17 @@ def test_a_provider_that_tells_all_errors_at_once_does_so(ask: Ask) -> None:
         "pagerduty-action",
         "pagerduty-summary",
     }
+
+
+def test_the_documentation_lists_every_rule_with_its_answer_and_source() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sandbox.md").read_text()
+    listed = [line for line in page.splitlines() if line.startswith("| `") and line.count("|") == 4]
+    for _, rules in [*((p.kind, p.rules) for p in PROVIDERS), (mail.KIND, mail.RULES)]:
+        for rule in rules:
+            code = f" `{rule.code}`" if rule.code else ""
+            assert f"| `{rule.id}` | {rule.status}{code} | {rule.source} |" in listed
+
+
+def test_the_documentation_tells_every_fault() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sandbox.md").read_text()
+    assert [name for name in FAULTS if f"`{name}`" not in page] == []

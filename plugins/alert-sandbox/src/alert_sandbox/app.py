@@ -17,13 +17,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from alert_sandbox import mail
 from alert_sandbox.delivery import Deliveries
 from alert_sandbox.faults import FAULTS, parse_plan
 from alert_sandbox.providers import PROVIDERS
-from alert_sandbox.store import Filter
+from alert_sandbox.store import MASKED, Filter
 from alert_sandbox.store import Message as Arrived
 
-KINDS: Final = (*(provider.kind for provider in PROVIDERS), "smtp")
+KINDS: Final = (*(provider.kind for provider in PROVIDERS), mail.KIND)
 PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self'; img-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -35,6 +36,8 @@ MAIL_POLICY: Final = (
 )
 _CONNECTS: Final = re.compile(r"(?i)(</?)(?=(?:base|embed|fencedframe|frame|frameset|iframe|link|object|portal)\b)")
 """Elements that make a browser connect before its policy is asked, as `<link rel=preconnect>` may."""
+MASKED_IN_HTML: Final = re.compile(rf"({MASKED.pattern})(?=[^<>]*<)")
+"""The marks in the text, not those in a tag's attributes."""
 _START: Final = re.compile(r"(?i)^\s*(?:<!doctype[^>]*>)?")
 _GUARD: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -92,7 +95,8 @@ class Api:
         if not isinstance(html, str):
             return problem(404, "no such e-mail")
         inert = _CONNECTS.sub(r"\1inert-", html)
-        shown = _START.sub(r"\g<0><base target=_blank>", inert, count=1)
+        marked = MASKED_IN_HTML.sub(r"<mark style='background:#fde68a;color:#713f12'>\1</mark>", inert)
+        shown = _START.sub(r"\g<0><base target=_blank>", marked, count=1)
         return Response(shown, media_type="text/html", headers={"Content-Security-Policy": MAIL_POLICY})
 
     async def clear(self, _: HttpRequest) -> Response:
@@ -153,7 +157,8 @@ class Api:
 
     async def rules(self, _: HttpRequest) -> Response:
         """Every rule, and the page that says so."""
-        told = [{"rule": r.id, "source": r.source, "kind": p.kind} for p in PROVIDERS for r in p.rules]
+        owned = [*((p.kind, p.rules) for p in PROVIDERS), (mail.KIND, mail.RULES)]
+        told = [{"rule": rule.id, "source": rule.source, "kind": kind} for kind, rules in owned for rule in rules]
         return JSONResponse({"rules": told})
 
     async def environment(self, _: HttpRequest) -> Response:
