@@ -19,7 +19,6 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "tests", "docs"]
 
 ROOT = Path(__file__).parent
-TESTS_VENV = ".nox/tests"  # sessions that need the same environment share it
 PYTHONS = ["3.11", "3.12", "3.13"]
 EXTRAS = ["tests", "examples", "benchmarks"]  # what belongs to no distribution
 GROUPS = nox.project.load_toml(ROOT / "pyproject.toml")
@@ -82,7 +81,7 @@ def tests_all(session: nox.Session) -> None:
     run_tests(session, "-m", "not once")
 
 
-@nox.session(venv_location=TESTS_VENV)
+@nox.session
 def e2e(session: nox.Session) -> None:
     """Run the tests that need a real server; a missing server is a failure, not a skip."""
     if os.geteuid() != 0:
@@ -132,7 +131,7 @@ def wire(session: nox.Session) -> None:
     run_tests(session, "tests/wire")
 
 
-@nox.session(venv_location=TESTS_VENV)
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Run every test and report the branches of the core that none of them took."""
     install(session, "tests")
@@ -176,7 +175,7 @@ def build(session: nox.Session) -> None:
         session.log(path.name)
 
 
-@nox.session(venv_location=TESTS_VENV)
+@nox.session
 def demo(session: nox.Session) -> None:
     """Send alerts with secrets in them to loopback receivers, and show what arrived."""
     install(session, "tests")
@@ -196,7 +195,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "benchmarks", "--peers", str(peers), *session.posargs)
 
 
-@nox.session(venv_location=TESTS_VENV)
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Fuzz for ten minutes, or for as many seconds as are given after `--`."""
     install(session, "tests")
