@@ -194,6 +194,14 @@ def test_what_is_no_code_is_not_quoted(kind: str, code: object, request: pytest.
 def test_an_error_that_someone_can_mend_says_how(hook: SlackTransport, bot: SlackBotTransport) -> None:
     assert "make a new webhook" in str(refused(hook, HttpResponse(404, content=b"no_service")))
     assert "invite the app to the channel" in str(refused(bot, answer(ok=False, error="not_in_channel")))
+    assert "install the app again" in str(refused(bot, answer(ok=False, error="token_expired")))
+
+
+def test_a_channel_that_is_gone_is_a_new_webhook_for_one_kind_and_an_option_for_the_other(
+    hook: SlackTransport, bot: SlackBotTransport
+) -> None:
+    assert str(refused(hook, HttpResponse(404, content=b"channel_not_found"))).endswith("; make a new webhook")
+    assert "use the channel's ID" in str(refused(bot, answer(ok=False, error="channel_not_found")))
 
 
 @pytest.mark.parametrize(

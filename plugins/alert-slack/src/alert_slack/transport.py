@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from alert_core import (
@@ -29,18 +30,29 @@ _TRANSIENT: Final = frozenset(
 _AMBIGUOUS: Final = frozenset({"internal_error", "fatal_error"})
 """Slack: "It's possible some aspect of the operation succeeded before the error was raised"."""
 _NO_THREAD: Final = frozenset({"thread_not_found", "message_not_found", "cannot_reply_to_message"})
-_ADVICE: Final = {
-    "channel_is_archived": "choose another channel",
+_NEW_WEBHOOK: Final = "make a new webhook"
+_WEBHOOK_ADVICE: Final = {
+    "action_prohibited": "ask an administrator of the workspace to allow it",
+    "channel_is_archived": "make a webhook of another channel",
+    "channel_not_found": _NEW_WEBHOOK,
+    "invalid_token": _NEW_WEBHOOK,
+    "no_active_hooks": _NEW_WEBHOOK,
+    "no_service": _NEW_WEBHOOK,
+    "no_team": _NEW_WEBHOOK,
+    "posting_to_general_channel_denied": "make a webhook of another channel",
+}
+_INSTALL_AGAIN: Final = "install the app again for a new token"
+_BOT_ADVICE: Final = {
+    "account_inactive": _INSTALL_AGAIN,
     "channel_not_found": "use the channel's ID, and invite the app to a private channel",
     "invalid_auth": "check the token",
-    "invalid_token": "make a new webhook",
     "is_archived": "choose another channel",
     "missing_scope": "give the app the scope chat:write",
-    "no_active_hooks": "make a new webhook",
-    "no_service": "make a new webhook",
-    "no_team": "make a new webhook",
+    "not_authed": "check the token",
     "not_in_channel": "invite the app to the channel",
-    "token_revoked": "install the app again for a new token",
+    "restricted_action": "ask an administrator of the workspace to allow it",
+    "token_expired": _INSTALL_AGAIN,
+    "token_revoked": _INSTALL_AGAIN,
 }
 
 
@@ -66,7 +78,7 @@ class SlackTransport(HttpTransport):
 
     def read_error(self, response: HttpResponse) -> DeliveryError:
         """The status decides; the body names the reason."""
-        return _refusal(response)
+        return _refusal(response, _WEBHOOK_ADVICE)
 
 
 def _token(_: object, __: object, value: Secret) -> None:
@@ -131,29 +143,29 @@ class SlackBotTransport(HttpTransport):
         """`ok` in the body decides, whatever the status; the id is Slack's `ts`."""
         body = response.json()
         if body["ok"] is False:
-            raise _refusal(response)
+            raise _refusal(response, _BOT_ADVICE)
         if body["ok"] is not True or not isinstance(body["ts"], str):
             raise ValueError("not Slack's answer")
         return Receipt(id=body["ts"], detail={"channel": str(body.get("channel", self.channel))})
 
     def read_error(self, response: HttpResponse) -> DeliveryError:
         """The status decides; the body names the reason."""
-        return _refusal(response)
+        return _refusal(response, _BOT_ADVICE)
 
     def _forget(self) -> None:
         super()._forget()
         self._threads.unlock()
 
 
-def _refusal(response: HttpResponse) -> DeliveryError:
+def _refusal(response: HttpResponse, advice: Mapping[str, str]) -> DeliveryError:
     """What an answer without a yes means: by its status, or where that is 200 by Slack's code."""
     code, wait = _reason(response)
     by_status = error_for(response, code)
     kind, text = type(by_status), str(by_status)
     if response.status == _OK:
         kind, text = _kind(code), f"refused the message: {code}" if code else "refused the message"
-    if code in _ADVICE:
-        text += f"; {_ADVICE[code]}"
+    if code and code in advice:
+        text += f"; {advice[code]}"
     if kind is not RetryableDeliveryError:
         wait = None
     elif (asked := retry_after(response.headers)) is not None:
