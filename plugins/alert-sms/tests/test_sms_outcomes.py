@@ -171,6 +171,11 @@ def test_castbricks_200_with_an_error_is_a_no(castbrick: CastBrickTransport) -> 
     assert str(error) == "refused the message: insufficient_credits"
 
 
+def test_castbricks_error_in_words_is_not_quoted_and_tells_where_to_look(castbrick: CastBrickTransport) -> None:
+    error = refused(castbrick, queued(error="no way to +244923000000"))
+    assert str(error) == "refused the message; CastBrick's console says why"
+
+
 @pytest.mark.parametrize("status", ["failed", "Failed", "REJECTED", "cancelled"])
 def test_castbricks_200_with_a_failed_status_is_a_no(castbrick: CastBrickTransport, status: str) -> None:
     error = refused(castbrick, queued(status=status))

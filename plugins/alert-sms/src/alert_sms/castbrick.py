@@ -79,7 +79,7 @@ class CastBrickTransport(SmsTransport):
         identifier, status, error = body.get("messageId") or body.get("id"), body.get("status"), body.get("error")
         if error or str(status).lower() in _REFUSED:
             code = _code(error or status)
-            text = f"refused the message: {code}" if code else "refused the message"
+            text = f"refused the message: {code}" if code else "refused the message; CastBrick's console says why"
             raise PermanentDeliveryError(text, status=response.status, code=code)
         if not isinstance(identifier, str) or not isinstance(status, str):
             raise ValueError("not CastBrick's answer")  # noqa: TRY004 - of any type, an answer not understood
