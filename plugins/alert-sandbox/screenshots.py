@@ -1,8 +1,8 @@
 # ruff: noqa: INP001 - a program beside the distribution, no part of it
-"""Pictures of the page, by Debian's headless Chromium: `python screenshots.py FOLDER`, as `nox -s screenshots` does.
+"""Pictures of the page, by Debian's headless Chromium: `python screenshots.py FOLDER [--all]`.
 
-Sends the tour through every installed transport first. Writes inbox.png (for the README), and each kind of message in a
-wide and a phone's width, in light and dark.
+Sends the tour through every installed transport first. Writes sandbox-light.png, sandbox-dark.png and
+sandbox-phone.png, for the README; with --all, every kind of message, wide and on a phone, light and dark.
 """
 
 from __future__ import annotations
@@ -49,30 +49,39 @@ def look(driver: webdriver.Chrome, width: str, scheme: str) -> None:
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, *, everything: bool = False) -> int:
     """Send, look, and save."""
     folder.mkdir(parents=True, exist_ok=True)
     with Sandbox() as sandbox, browser() as driver:
         with redirect_stdout(StringIO()):
             status = tour.main(sandbox, interactive=False)
-        sent = sandbox.messages()
-        driver.get(f"{sandbox.url}/")
-        counted = f"return document.getElementById('total').textContent.startsWith('{len(sent)} ')"
-        WebDriverWait(driver, 60).until(lambda page: page.execute_script(counted))
-        shown = {}  # of each kind the first, which has masked secrets in it
-        for message in sent:
+        shown: dict[str, int] = {}  # of each kind the first, which has masked secrets in it
+        for message in sandbox.messages():
             shown.setdefault(message.kind, message.id)
-        for width in WIDTHS:
-            for scheme in SCHEMES:
-                look(driver, width, scheme)
-                driver.get(f"{sandbox.url}/")
-                WebDriverWait(driver, 60).until(lambda page: page.execute_script(counted))
-                driver.save_screenshot(str(folder / f"inbox-{width}-{scheme}.png"))
-                for kind, number in shown.items():
-                    driver.execute_script("document.querySelector(`[data-id='${arguments[0]}']`).click()", number)
-                    driver.save_screenshot(str(folder / f"{kind}-{width}-{scheme}.png"))
+        first = next(iter(shown.values()))
+        pictures = {f"sandbox-{scheme}": ("wide", scheme, shown.get("slack", first)) for scheme in SCHEMES}
+        pictures["sandbox-phone"] = ("phone", "light", 0)
+        if everything:
+            kinds = {"inbox": 0, **shown}
+            pictures = {f"{k}-{w}-{s}": (w, s, n) for w in WIDTHS for s in SCHEMES for k, n in kinds.items()}
+        for name, (width, scheme, number) in pictures.items():
+            look(driver, width, scheme)
+            open_message(driver, sandbox, number)
+            driver.save_screenshot(str(folder / f"{name}.png"))
     return status
 
 
+def open_message(driver: webdriver.Chrome, sandbox: Sandbox, number: int) -> None:
+    """Show a message; 0 is the inbox."""
+    driver.get("about:blank")
+    driver.get(f"{sandbox.url}/" + (f"#{number}" if number else ""))
+    count = len(sandbox.messages())
+    loaded = f"return document.getElementById('total')?.textContent === '{count} messages'"
+    WebDriverWait(driver, 60).until(lambda page: page.execute_script(loaded))
+    if number:
+        scroll = "document.querySelector(`[data-id='${arguments[0]}']`).scrollIntoView({block: 'center'})"
+        driver.execute_script(scroll, number)
+
+
 if __name__ == "__main__":
-    raise SystemExit(main(Path(sys.argv[1])))
+    raise SystemExit(main(Path(sys.argv[1]), everything="--all" in sys.argv))

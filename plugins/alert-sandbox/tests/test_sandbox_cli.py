@@ -80,17 +80,18 @@ def test_exec_runs_a_command_against_it_and_ends_with_its_status_and_what_arrive
 
 
 @pytest.mark.once
-def test_it_says_where_the_inbox_is_and_ends_on_an_interrupt() -> None:
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_it_says_where_the_inbox_is_and_a_signal_ends_it_and_leaves_nothing_behind(ending: signal.Signals) -> None:
     line = [ALERTCTL, "sandbox", *FREE]
     with subprocess.Popen(line, env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stderr
-        said = [process.stdout.readline() for _ in range(6)]
+        said = [process.stdout.readline() for _ in range(6)]  # the last of them comes once the signals are heard
         url = said[0].split()[-1]
         assert httpx.get(f"{url}api/messages", trust_env=False).json() == {"messages": []}
         folder = Path(said[1].split()[-1]).parent
         assert folder.is_dir()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(ending)
         assert process.wait(timeout=60) == 0, process.stderr.read()
         assert not folder.exists()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import threading
 from collections.abc import Mapping
@@ -89,7 +90,8 @@ def run(command: str, running: Sandbox) -> int:
 
 
 def wait_for_interrupt() -> None:
-    """Until Ctrl-C."""
+    """Until Ctrl-C, or SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     click.echo("Ctrl-C ends it.")
     try:
         threading.Event().wait()

@@ -68,7 +68,8 @@ class Sandbox:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, args=(sockets,), name="alert-sandbox", daemon=True)
         self._thread.start()
-        self._ready.wait(_PATIENCE)
+        if not self._ready.wait(_PATIENCE):
+            raise RuntimeError("the sandbox did not start; see the traceback above")
 
     @property
     def url(self) -> str:

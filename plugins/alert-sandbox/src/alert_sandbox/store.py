@@ -16,7 +16,7 @@ from alert_sandbox.exchange import Broken, Seen
 
 MAX_MESSAGES: Final = 500
 MAX_BYTES: Final = 64 << 20
-"""Of all raw requests together: 64 MiB."""
+"""Of all that messages keep, about: 64 MiB."""
 HIDDEN: Final = "<credential>"
 """Stands in the shown request where its credential was; `[REDACTED]` is the alert's own."""
 
@@ -73,8 +73,8 @@ class Message:
 
     @property
     def size(self) -> int:
-        """Bytes of its raw request, about."""
-        return len(self.request["body"]) + len(self.text) + 1000
+        """Characters that it keeps, about."""
+        return len(self.request["body"]) + len(self.text) + len(str(self.seen.view)) + 1000
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
