@@ -95,6 +95,13 @@ def test_a_resolve_has_a_key_of_its_own_and_the_thread_of_its_firing() -> None:
     assert body(resolved)["subject"] == "[RESOLVED] Disk full"
 
 
+@pytest.mark.parametrize("change", [{"severity": "critical"}, {"message": "y"}, {"metadata": {"host": "db1"}}])
+def test_an_alert_that_says_something_else_by_now_has_another_key_under_the_same_id(change: dict[str, Any]) -> None:
+    first = Alert("Disk full", "x")
+    assert first.evolve(**change).id == first.id
+    assert idempotency_key(first.evolve(**change), "mail") != idempotency_key(first, "mail")
+
+
 def test_the_alerts_id_is_a_tag_where_it_can_be_one() -> None:
     assert body(Alert("t", "m", id="0b0e-6c9a"))["tags"] == [{"name": "alert_id", "value": "0b0e-6c9a"}]
     assert "tags" not in body(Alert("t", "m", id="order 7"))

@@ -38,8 +38,12 @@ def message(alert: Alert, *, sender: Mailbox, recipients: Iterable[Mailbox]) -> 
 
 
 def idempotency_key(alert: Alert, target: str) -> str:
-    """What all attempts for one alert and one target share, and no others."""
-    return digest(alert.id, target)
+    """What all attempts for one alert and one target share, and no others.
+
+    What says something else under the same id, as `evolve()` makes it, has another: under the first Resend refuses it.
+    """
+    content = mail(alert)
+    return digest(alert.id, target, content.subject, content.text)
 
 
 def address(mailbox: Mailbox) -> str:
