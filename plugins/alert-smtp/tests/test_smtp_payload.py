@@ -155,6 +155,13 @@ def test_a_thread_is_a_dedup_key_and_a_message_id_is_an_alert_and_a_target() -> 
     assert parsed(one)["References"] != parsed(build(Alert("Other", "x")))["References"]
 
 
+def test_an_alert_that_says_something_else_by_now_has_another_message_id_lest_it_be_dropped_as_the_first() -> None:
+    first = Alert("Disk full", "x")
+    worse = first.evolve(severity="critical")
+    assert worse.id == first.id
+    assert build(worse).id != build(first).id
+
+
 def test_a_huge_alert_is_cut() -> None:
     huge = Alert("t" * 10**6, "é" * 10**6, metadata={f"k{i}": "v" * 10**4 for i in range(1000)}, tags=["x" * 10**6])
     message = build(huge)

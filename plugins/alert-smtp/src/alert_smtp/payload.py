@@ -37,16 +37,16 @@ def build_message(
 
     Args:
         alert: already masked.
-        target: the target's name; with the alert's id it makes the Message-ID.
+        target: the target's name; with the alert's id and what the message says it makes the Message-ID.
         sender: for From.
         recipients: for To. Without `smtputf8` those whose address is not ASCII are left out of it.
         smtputf8: headers may be UTF-8 (RFC 6531), for a server that said so.
     """
     to = [address_header(recipient) for recipient in recipients if smtputf8 or recipient.address.isascii()]
-    token = digest(alert.id, target)
+    content = mail(alert)
+    token = digest(alert.id, target, content.subject, content.text)  # evolve() keeps the id, and may say something else
     message_id = f"<{token}@{sender.domain}>"
     boundary = f"=_{token}"  # quoted-printable never has "=_"
-    content = mail(alert)
     lines = [
         f"From: {address_header(sender)}",
         "To: " + ",\r\n ".join(to or ["undisclosed-recipients:;"]),
