@@ -122,7 +122,7 @@ def test_a_hang_answers_nothing_and_ends_with_the_sandbox() -> None:
         sandbox.fail("slack", "hang")
         url = f"{sandbox.url}/slack/services/T0/B0/x"
         hung = pool.submit(httpx.post, url, json={"text": "Disk full"}, timeout=60, trust_env=False)
-        sandbox.wait(1)
+        sandbox.wait(1, timeout=60)
         assert told(sandbox) == [("slack", False, 0, "hang")]
         assert not hung.done()
         sandbox.close()
@@ -233,11 +233,7 @@ def test_the_stream_tells_of_messages_faults_and_clearing(http: httpx.Client, po
 
     found = events(http, lambda seen: ("faults", {"resend": "500"}) in seen, act)
     assert [data["title"] for kind, data in found if kind == "message"] == ["Disk full"]
-    assert "clear" in dict(events(http, lambda seen: seen[-1][0] == "clear", lambda: http_clear(sandbox)))
-
-
-def http_clear(sandbox: Sandbox) -> None:
-    threading.Timer(0.05, sandbox.clear).start()
+    assert "clear" in dict(events(http, lambda seen: seen[-1][0] == "clear", sandbox.clear))
 
 
 def test_an_emails_html_is_served_for_a_frame_where_nothing_runs_and_nothing_is_fetched(

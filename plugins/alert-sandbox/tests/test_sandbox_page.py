@@ -206,4 +206,5 @@ def test_a_sandbox_that_ends_is_told_and_found_again(driver: Any, page: Any) -> 
         page.until("document.getElementById('live').textContent.includes('is gone')")
     with Sandbox(port=port):
         page.until("document.getElementById('live').textContent === 'live'")
+        driver.get("about:blank")
     driver.get_log("browser")

@@ -85,7 +85,7 @@ def test_no_request_leaves_for_anywhere_but_the_sandbox(page: Any, send: Send) -
 def test_the_keyboard_alone_reads_searches_and_goes_back(page: Any, send: Send) -> None:
     for number in range(3):
         send("slack", {"text": f"message {number}"})
-    page.shows(3)
+    page.until("document.querySelector('#detail h2')?.innerText === 'message 2'")
     page.press("j")
     page.until("document.querySelector('#detail h2').innerText === 'message 1'")
     page.press(DOWN)

@@ -13,7 +13,9 @@ from alert_core import Alert, DeliveryReport, Dispatcher
 from alert_sandbox.server import Sandbox
 from alert_sandbox.store import Message
 
-DEADLINE: Final = 10.0
+DEADLINE: Final = 60.0
+TIMEOUT: Final = 20.0
+"""Seconds; long, so that a machine with other work shows no fault of its own."""
 SECRETS: Final = (
     "Tr0ub4dor-demo",
     "demo-9f8e7d6c5b4a39281706",
@@ -67,7 +69,7 @@ def main(sandbox: Sandbox, *, interactive: bool | None = None) -> int:
     Args:
         interactive: whether to leave the sandbox up until a key is pressed; by default, where there is a terminal.
     """
-    targets = sandbox.targets()
+    targets = {name: {**target, "timeout": TIMEOUT} for name, target in sandbox.targets().items()}
     if not targets:
         click.echo("No transport is installed: pip install alert-slack, for one.", err=True)
         return 2
