@@ -44,6 +44,7 @@ FIELDS = [
     "tags",
     "url",
     "dedup_key",
+    "id",
     "correlation_id",
     "request_id",
     "key",
@@ -118,7 +119,7 @@ def mailed(alert: Alert) -> list[str]:
 def test_a_credential_in_any_field_and_encoding_is_in_nothing_that_leaves(
     field: str, form: str, before: str, after: str
 ) -> None:
-    around = ("", "") if field in ("url", "correlation_id", "request_id") else (before, after)
+    around = ("", "") if field in ("url", "id", "correlation_id", "request_id") else (before, after)
     text = FORMS[form](CANARY).join(around)
     out = shown(planted(field, text))
     for encode in FORMS.values():

@@ -309,7 +309,7 @@ def test_created_at_that_is_no_datetime_is_a_type_error(moment: Any) -> None:
 
 
 def test_half_of_a_surrogate_pair_in_an_id_is_replaced_so_that_utf_8_can_hold_it() -> None:
-    assert made(id="job\ud800").id == "job?"
+    assert made(id="job\ud800").id == "job\ufffd"
 
 
 def test_id_and_correlation_id_are_new_uuid4s() -> None:

@@ -73,8 +73,8 @@ class Page(HTMLParser):
 
 
 def seen(text: str) -> str:
-    """Without what is not seen: white space, control characters, halves of surrogate pairs."""
-    return re.sub(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]", "", text)
+    """Without what is not seen: white space, control characters, overrides of direction, halves of surrogate pairs."""
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", "", text)
 
 
 @given(alerts)

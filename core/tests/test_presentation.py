@@ -11,7 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alert_core import Alert, Severity, Status
-from alert_core.presentation import details, facts, headline, icon, label, link, link_label, origin, state, utc
+from alert_core.presentation import (
+    body_text,
+    details,
+    facts,
+    headline,
+    icon,
+    label,
+    link,
+    link_label,
+    origin,
+    state,
+    utc,
+)
 
 texts = st.text(st.characters(exclude_categories=()), max_size=60)  # lone surrogates and controls too
 words = texts | st.sampled_from(["\r\nBcc: x@evil.example", "\x07", "\u2028", "\ud800", " \t "])
@@ -78,8 +90,8 @@ def test_metadata_that_was_not_masked_is_told_as_json_all_the_same() -> None:
 @given(urls)
 def test_a_link_cannot_be_broken_out_of_and_leads_where_it_led(url: str) -> None:
     found = link(Alert("t", "m", url=url, redact=False))
-    assert not re.search(r'[\s"<>|\x00-\x20\x7f-\x9f]', found)
-    assert unquote(found) == unquote(re.sub(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]", "", url))
+    assert not re.search(r'[\s"<>|\\\x00-\x20\x7f-\x9f]', found)
+    assert unquote(found) == unquote(re.sub("[\ud800-\udfff]", "?", url))
 
 
 def test_an_alert_without_a_url_has_no_link() -> None:
@@ -121,3 +133,18 @@ def test_the_small_print_says_when_which_alert_and_what_had_no_room() -> None:
     alert = Alert("t", "m", id="a1", request_id="r\n9", created_at=datetime(2026, 8, 21, 12, 0, 5, tzinfo=UTC))
     assert origin(alert) == "2026-08-21 12:00:05 UTC · alert a1 · request r 9"
     assert origin(alert, hidden=3).startswith("and 3 more · ")
+
+
+def test_a_message_that_only_repeats_a_short_title_is_not_told_twice() -> None:
+    assert body_text(Alert("Disk full", "Disk full")) == ""
+    assert body_text(Alert("Disk full", "/var is at 98 %")) == "/var is at 98 %"
+    assert body_text(Alert("x" * 101, "x" * 101)) == "x" * 101  # some channel may have cut the title
+
+
+@pytest.mark.parametrize(
+    "url", ["http://\x1b", "https://a.example/\ud800", "https://a.example/|<b>", "https://evil.example\\@good.example/"]
+)
+def test_a_link_is_never_empty_and_ends_no_markup(url: str) -> None:
+    told = link(Alert("t", "m", url=url, redact=False))
+    assert told.isascii()
+    assert re.fullmatch(r"https?://[^\s<>|\"]+", told)

@@ -223,12 +223,32 @@ route_fields = some(
     digest=st.sampled_from(["08:00 Africa/Luanda", "24:00 UTC"]) | plain,
     **dict.fromkeys(["name", "repeat_every", "group_by", "group_wait", "group_interval"], plain),
 )
-secret_options = dict.fromkeys(["webhook_url", "token", "password"], st.sampled_from([WEBHOOK, CANARY, "env:SECRET"]))
+CREDENTIALS: Final = "webhook_url token password api_key api_secret auth_token bot_token routing_key"
+OPTIONS: Final = """channel chat_id host port from_email to_emails to sender account_sid region api_url timeout retry rate
+targets"""
+secret_options = dict.fromkeys(CREDENTIALS.split(), st.sampled_from([WEBHOOK, CANARY, "env:SECRET"]))
 target_fields = some(
-    type=st.sampled_from(["slack", "slack-bot", "smtp", "failover", "noop"]) | plain,
+    type=st.sampled_from([*sorted(PLUGINS.transport_specs), "failover"]) | plain,
     **secret_options,
     **dict.fromkeys(
-        ["channel", "host", "port", "from_email", "to_emails", "timeout", "retry", "rate", "targets"], plain
+        [
+            "channel",
+            "chat_id",
+            "host",
+            "port",
+            "from_email",
+            "to_emails",
+            "to",
+            "sender",
+            "account_sid",
+            "region",
+            "api_url",
+            "timeout",
+            "retry",
+            "rate",
+            "targets",
+        ],
+        plain,
     ),
 )
 documents = some(

@@ -152,7 +152,7 @@ class Alert:
             "dedup_key": _optional("dedup_key", dedup_key),
             "url": _url(url),
             "created_at": _moment(created_at),
-            "id": (_optional("id", id) or str(uuid.uuid4())).encode("utf-8", "replace").decode(),
+            "id": _optional("id", id),
             "correlation_id": _optional("correlation_id", correlation_id),
             "request_id": _optional("request_id", request_id),
         }
@@ -236,7 +236,7 @@ class Alert:
 
 
 _NAMES: Final = tuple(field.name for field in attrs.fields(Alert) if not field.name.startswith("_"))
-_TEXTS: Final = ("title", "message", "source", "dedup_key", "url", "correlation_id", "request_id")
+_TEXTS: Final = ("title", "message", "source", "dedup_key", "url", "id", "correlation_id", "request_id")
 
 
 def _unpickled(fields: dict[str, Any], redact: bool) -> Alert:
@@ -260,6 +260,7 @@ def _ready(fields: dict[str, Any], redactor: Redactor | None) -> dict[str, Any]:
         if fields["url"] and not _URL.fullmatch(fields["url"]):
             fields["url"] = None  # nothing that a reader could open is left of it
     fields["metadata"] = metadata if isinstance(metadata, dict) else {metadata: metadata}
+    fields["id"] = (fields["id"] or str(uuid.uuid4())).encode("utf-8", "replace").decode()
     fields["correlation_id"] = fields["correlation_id"] or str(uuid.uuid4())
     key = fields["dedup_key"]
     fields["dedup_key"] = _key(key) if key else computed_key(fields["source"], fields["title"], fields["tags"])

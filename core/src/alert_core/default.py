@@ -18,8 +18,8 @@ from alert_core.transport import delivering
 
 _THREE_WAYS = (
     "nothing is configured. Either write ./alerts.toml (or name a file in ALERT_CONFIG), or set the environment "
-    "variables of an installed transport (ALERT_SLACK_WEBHOOK_URL; or ALERT_SMTP_HOST, ALERT_FROM_EMAIL and "
-    "ALERT_TO_EMAILS), or call alert_core.configure(). "
+    "variables of an installed transport (`alertctl plugins KIND` lists them: ALERT_SLACK_WEBHOOK_URL for slack), "
+    "or call alert_core.configure(). "
     'For deliberate silence, configure a target with type = "noop"'
 )
 _ARGUMENTS: Final = ("targets", *inspect.signature(Alert).parameters)

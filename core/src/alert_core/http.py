@@ -299,7 +299,7 @@ def _answer(connections: httpx.BaseTransport, outgoing: httpx.Request) -> HttpRe
 
 
 def error_for(response: HttpResponse, code: str | None = None) -> DeliveryError:
-    """The error that a status means where the provider says nothing else (delivery.md section 1)."""
+    """The error that a status means where the provider says nothing else."""
     status = response.status
     kind: type[DeliveryError]
     if status in _RETRYABLE:

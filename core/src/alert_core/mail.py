@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, Self
 import attrs
 
 from alert_core.alert import Severity, Status
-from alert_core.presentation import details, facts, label, link, link_label, utc
-from alert_core.text import escape_html, one_line, printable, truncate
+from alert_core.presentation import body_text, details, facts, label, link, link_label, utc
+from alert_core.text import escape_html, one_line, truncate
 
 if TYPE_CHECKING:
     from alert_core.alert import Alert
@@ -105,8 +105,11 @@ def mailboxes(texts: Iterable[str], *, most: int | None = None, smtputf8: bool =
     if isinstance(texts, str) or not isinstance(texts, Iterable):
         raise ValueError(_NO_LIST)  # noqa: TRY004 - of an option's value
     found: dict[str, Mailbox] = {}
-    for text in texts:
-        mailbox = Mailbox.parse(text, smtputf8=smtputf8)
+    for place, text in enumerate(texts, 1):
+        try:
+            mailbox = Mailbox.parse(text, smtputf8=smtputf8)
+        except ValueError as error:
+            raise ValueError(f"address {place}: {error}") from None
         found.setdefault(mailbox.address.casefold(), mailbox)
     if not found:
         raise ValueError(_NO_LIST)
@@ -134,7 +137,7 @@ def mail(alert: Alert) -> Mail:
     """The alert as an e-mail; the same alert, the same mail."""
     subject = truncate(one_line(f"[{label(alert)}] {alert.title}"), SUBJECT_LIMIT)
     title = truncate(one_line(alert.title), TITLE_LIMIT)
-    message = truncate(printable(alert.message), MESSAGE_LIMIT)
+    message = truncate(body_text(alert), MESSAGE_LIMIT)
     url = link(alert)
     rows = _rows(alert)
     told = "\n".join(f"{name}: {value}" for name, value in rows)

@@ -24,7 +24,8 @@ _ICONS: Final = {
     Status.ACKNOWLEDGED: "👀",
     Status.RESOLVED: "✅",
 }
-_NOT_IN_A_LINK: Final = re.compile(r'[\x00-\x20"<>|\x7f-\x9f]')
+_NOT_IN_A_LINK: Final = re.compile(r'[\x00-\x20"<>|\\\x7f-\x9f\ud800-\udfff]')
+_SHOWN_WHOLE: Final = 100  # characters of a title that no channel cuts
 
 
 def state(alert: Alert) -> Severity | Status:
@@ -47,12 +48,18 @@ def headline(alert: Alert) -> str:
     return f"{icon(alert)} {label(alert)}: {one_line(alert.title)}"
 
 
+def body_text(alert: Alert) -> str:
+    """The message, printable; empty where it only says a title again, as `alertctl send` without `-m` does."""
+    repeats = alert.message == alert.title and len(alert.title) <= _SHOWN_WHOLE
+    return "" if repeats else printable(alert.message)
+
+
 def facts(alert: Alert) -> Iterator[tuple[str, str]]:
     """Label and value of what the alert says of itself: severity, status, source, tags. Nothing empty, nothing cut."""
     yield "Severity", alert.severity
     yield "Status", alert.status
     yield from _told("Source", alert.source or "")
-    yield from _told("Tags", ", ".join(alert.tags))
+    yield from _told("Tags", ", ".join(filter(one_line, alert.tags)))
 
 
 def details(alert: Alert) -> Iterator[tuple[str, str]]:
@@ -63,8 +70,11 @@ def details(alert: Alert) -> Iterator[tuple[str, str]]:
 
 
 def link(alert: Alert) -> str:
-    """The url, empty where there is none: what could end a link in some markup (`" < > |`) is percent-encoded."""
-    return _NOT_IN_A_LINK.sub(lambda found: quote(found[0]), printable(alert.url or ""))
+    """The url, empty where there is none: what could end a link in some markup (`" < > |`) is percent-encoded.
+
+    So is the backslash, by which browsers find another host than `link_label` tells.
+    """
+    return _NOT_IN_A_LINK.sub(lambda found: quote(found[0], errors="replace"), alert.url or "")
 
 
 def link_label(url: str) -> str:

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ELLIPSIS: Final = "…"
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
 def utf16_length(text: str) -> int:
@@ -61,9 +61,9 @@ def truncate(
             low = middle
         else:
             high = middle - 1
-    while 0 < low < len(text) and _joins(text, low):
-        low -= 1
     cut = text[:low].rstrip()
+    while cut and _joins(text, len(cut)):
+        cut = cut[:-1].rstrip()
     return cut + ellipsis if size(cut + ellipsis) <= limit else ""
 
 
@@ -92,13 +92,14 @@ def _is_flag_letter(char: str) -> bool:
 def one_line(text: str) -> str:
     """Fold every run of white space, line break and control character into one space: for subjects and headers.
 
-    Halves of surrogate pairs, which UTF-8 cannot hold, count as control characters.
+    Halves of surrogate pairs, which UTF-8 cannot hold, and directional overrides (U+202A to U+202E, U+2066 to U+2069),
+    which would turn what stands behind the text around, count as control characters.
     """
     return _BREAKS.sub(" ", text).strip()
 
 
 def printable(text: str) -> str:
-    """Drop control characters and halves of surrogate pairs, not line breaks and tabs: for bodies, for a terminal."""
+    """Drop control characters as `one_line` counts them, not line breaks and tabs: for bodies, for a terminal."""
     return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 

@@ -198,7 +198,7 @@ def test_mentions_and_commands_of_an_alert_are_code_and_nothing_else_is() -> Non
 
 def test_with_the_most_mentions_in_every_part_all_entities_are_within_the_hundred_that_telegram_keeps() -> None:
     most = "x @ab " * 12 + "x"
-    body = message(Alert(most, most, source=most, url="http://intranet" + "/@ab" * 12, request_id=most))
+    body = message(Alert(most, f"{most} y", source=most, url="http://intranet" + "/@ab" * 12, request_id=most))
     assert [len(of(body, kind)) for kind in ("code", "bold", "italic")] == [60, 13, 13]
 
 

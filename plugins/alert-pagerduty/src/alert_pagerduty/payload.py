@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from alert_core import Alert, Status
-from alert_core.presentation import details, label, utc
+from alert_core.presentation import body_text, details, label, utc
 from alert_core.text import one_line, printable, truncate, utf8_length, utf16_length
 
 EVENT: Final = 512_000
@@ -90,7 +90,7 @@ def _texts(alert: Alert, *, linked: bool) -> dict[str, str]:
     """What the alert says, where the event has no field for it. Nothing empty."""
     title = one_line(alert.title)
     return _shown(
-        message=_bounded(printable(alert.message), _MESSAGE),
+        message=_bounded(body_text(alert), _MESSAGE),
         title=_bounded(title, _TITLE) if summary(alert) != title else "",
         tags=_bounded(one_line(", ".join(alert.tags)), _TAGS),
         url="" if linked else _cut(one_line(alert.url or ""), _LINK),

@@ -13,8 +13,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from alert_core import Alert
-from alert_core.presentation import details, facts, headline, link, link_label, origin
-from alert_core.text import ELLIPSIS, one_line, printable, truncate, utf16_length
+from alert_core.presentation import body_text, details, facts, headline, link, link_label, origin
+from alert_core.text import ELLIPSIS, one_line, truncate, utf16_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +48,7 @@ def message(alert: Alert) -> dict[str, Any]:
 
 def summary(alert: Alert) -> str:
     """The alert as escaped mrkdwn, for a notification."""
-    return escape(_cut(f"{headline(alert)}\n{printable(alert.message)}", _SUMMARY))
+    return escape(_cut(f"{headline(alert)}\n{body_text(alert)}".strip(), _SUMMARY))
 
 
 def escape(text: str) -> str:
@@ -61,7 +61,7 @@ def _blocks(alert: Alert) -> Iterator[Block]:
     yield {"type": "header", "text": _plain(_cut(first, HEADER), emoji=True)}
     if _cut(first, HEADER) != first:
         yield _section(_cut(one_line(alert.title), _TITLE))
-    for part in _paragraphs(printable(alert.message)):
+    for part in _paragraphs(body_text(alert)):
         yield _section(part)
     lines = [_fact(*fact) for fact in chain(facts(alert), details(alert))]
     for start in range(0, min(len(lines), _FIELDS), SECTION_FIELDS):

@@ -61,7 +61,7 @@ def _valid_credential(_: object, __: object, value: str | Secret) -> None:
 
 
 def _valid_port(_: object, __: object, value: int) -> None:
-    if not 0 < value <= _MAX_PORT:
+    if type(value) is not int or not 0 < value <= _MAX_PORT:
         raise ValueError("must be a port, 1 to 65535")
 
 

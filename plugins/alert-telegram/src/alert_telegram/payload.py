@@ -12,8 +12,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from alert_core import Alert
-from alert_core.presentation import details, facts, headline, link, link_label, origin
-from alert_core.text import one_line, printable, truncate, utf16_length
+from alert_core.presentation import body_text, details, facts, headline, link, link_label, origin
+from alert_core.text import one_line, truncate, utf16_length
 
 TEXT: Final = 4096
 """Telegram's limit for the text of a message, without its markup (core.telegram.org/bots/api#sendmessage)."""
@@ -51,7 +51,7 @@ def message(alert: Alert) -> Body:
     around = sum(utf16_length(part) + len(_BREAK) for part in (title, shown, label, small_print))
     text = _Text()
     text.add(title, "bold")
-    text.add(_cut(printable(alert.message).strip(), TEXT - around))
+    text.add(_cut(body_text(alert).strip(), TEXT - around))
     text.add(shown)
     text.add(label, kind, **({"url": link(alert)} if kind else {}))
     text.add(small_print, "italic")
