@@ -1,7 +1,7 @@
 """What the tests of every distribution share: the servers that a test may need, and hypothesis's settings.
 
 A test marked `@pytest.mark.needs("prism")`, or `needs(modules=["twilio"])`, is skipped where that program or module
-is not installed, and fails there when ALERT_CORE_REQUIRE_SERVERS is set, as `nox -s e2e` and `nox -s wire` do.
+is not installed, and fails there when ALERT_CORE_REQUIRE_SERVERS is set, as `nox -s e2e`, `page` and `wire` do.
 `needs("debian/exim")` is for the folder of .nox/ that `nox -s e2e` unpacks.
 """
 
@@ -14,11 +14,28 @@ import pytest
 from hypothesis import settings
 
 REQUIRED = bool(os.environ.get("ALERT_CORE_REQUIRE_SERVERS"))
-NOX = Path(__file__).parent / ".nox"
+ROOT = Path(__file__).parent
+NOX = ROOT / ".nox"
 SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])  # where Debian keeps its servers
 
-settings.register_profile("default", deadline=None)  # shared machines stall: only an example's result counts
+# The same examples everywhere, so that a failure is everyone's; `nox -s fuzz` and `random` look for new ones.
+# Without a deadline, since shared machines stall: only an example's result counts.
+settings.register_profile("default", deadline=None, derandomize=True)
+settings.register_profile("random", deadline=None, max_examples=500)
+settings.register_profile("few", parent=settings.get_profile("default"), max_examples=10)
 settings.load_profile("default")
+
+ONE_PROCESS = ("tests/wheels", "tests/third_party", "core/tests/testing", "plugins/alert-sandbox/tests")
+"""Folders whose tests share what takes seconds to make: pytest-xdist keeps each of them in one process."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group the tests of ONE_PROCESS for pytest-xdist."""
+    for item in items:
+        folder = next((name for name in ONE_PROCESS if item.path.is_relative_to(ROOT / name)), None)
+        if folder:
+            item.add_marker(pytest.mark.xdist_group(folder))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -27,7 +44,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         missing = [name for name in marker.args if not (shutil.which(name, path=SEARCH) or (NOX / name).is_dir())]
         missing += [name for name in marker.kwargs.get("modules", ()) if not importlib.util.find_spec(name)]
         if missing and REQUIRED:
-            session = "wire" if "wire" in item.path.parts else "e2e"
+            parts = item.path.parts
+            session = "wire" if {"wire", "clients"} & {*parts} else "page" if "alert-sandbox" in parts else "e2e"
             pytest.fail(f"not installed: {', '.join(missing)}; `nox -s {session}` installs it", pytrace=False)
         if missing:
             pytest.skip(f"not installed: {', '.join(missing)}")

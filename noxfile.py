@@ -35,6 +35,12 @@ REQUIRE_SERVERS = "ALERT_CORE_REQUIRE_SERVERS"  # set: a missing server is a fai
 SPECS = "ALERT_CORE_SPECS"  # the folder of the vendors' API specifications (tests/wire); default: ../shared/specs
 PRISM = "@stoplight/prism-cli@5.16.0"  # npm's: a server that answers by an API specification
 
+CHROMIUM = ["chromium", "chromium-driver", "fonts-noto-color-emoji", "fonts-dejavu-core"]
+CLIENTS = ["plugins/alert-sandbox/tests/clients"]  # the vendors' official clients, as those of tests/wire
+
+# Many tests wait for a timeout: one process more than there are cores.
+AT_ONCE = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup"]
+
 # What `bench` measures beside this project.
 PEERS = {"alert-infra": "0.1.5", "apprise": "2.2.0", "notifiers": "2.0.0"}
 
@@ -71,14 +77,14 @@ def run_tests(session: nox.Session, *arguments: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run every test of every distribution, and tests/, on the running interpreter."""
     install(session, "tests")
-    run_tests(session)
+    run_tests(session, *AT_ONCE)
 
 
 @nox.session(python=PYTHONS)
 def tests_all(session: nox.Session) -> None:
     """Run the tests on each supported interpreter that is installed here, but for those marked `once`."""
     install(session, "tests")
-    run_tests(session, "-m", "not once")
+    run_tests(session, *AT_ONCE, "-m", "not once", "--hypothesis-profile=few")
 
 
 @nox.session
@@ -128,7 +134,36 @@ def wire(session: nox.Session) -> None:
     session.run(*npm, PRISM, external=True)
     session.env[REQUIRE_SERVERS] = "1"
     session.env["PATH"] = os.pathsep.join([str(folder / "node_modules" / ".bin"), os.environ["PATH"]])
-    run_tests(session, "tests/wire")
+    run_tests(session, "tests/wire", *CLIENTS)
+
+
+@nox.session
+def page(session: nox.Session) -> None:
+    """Drive the sandbox's page in headless Chromium; as root, on Debian, it installs Chromium."""
+    install_chromium(session)
+    install(session, "page")
+    session.env[REQUIRE_SERVERS] = "1"
+    run_tests(session, "plugins/alert-sandbox/tests", "-m", "needs", *(f"--ignore={path}" for path in CLIENTS))
+
+
+@nox.session
+def screenshots(session: nox.Session) -> None:
+    """Make the pictures of the sandbox's page anew, in docs/images."""
+    install_chromium(session)
+    install(session, "page")
+    session.run("python", "plugins/alert-sandbox/screenshots.py", "docs/images", *session.posargs)
+
+
+def install_chromium(session: nox.Session) -> None:
+    """Install Debian's Chromium and its driver where they are missing and we may; else say what is missing."""
+    if shutil.which("chromium") and shutil.which("chromedriver"):
+        return
+    install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *CHROMIUM]
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        session.error(f"the page's tests need Debian's {', '.join(CHROMIUM)}: sudo {' '.join(install)}")
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    session.run("apt-get", "update", "-qq", external=True, env=quiet)
+    session.run(*install, external=True, env=quiet, silent=True)
 
 
 @nox.session
@@ -177,9 +212,9 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Send alerts with secrets in them to loopback receivers, and show what arrived."""
-    install(session, "tests")
-    session.run("python", "examples/demo.py", *session.posargs)
+    """Start the sandbox, and send alerts with secrets in them through every transport, faults included."""
+    install(session)
+    session.run("alertctl", "sandbox", "--tour", *(session.posargs or ["--port=0", "--smtp-port=0", "--smtps-port=0"]))
 
 
 @nox.session

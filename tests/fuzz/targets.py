@@ -224,8 +224,8 @@ route_fields = some(
     **dict.fromkeys(["name", "repeat_every", "group_by", "group_wait", "group_interval"], plain),
 )
 CREDENTIALS: Final = "webhook_url token password api_key api_secret auth_token bot_token routing_key"
-OPTIONS: Final = """channel chat_id host port from_email to_emails to sender account_sid region api_url timeout retry rate
-targets"""
+OPTIONS: Final = """channel chat_id host port from_email to_emails to sender account_sid region api_url timeout
+retry rate targets"""
 secret_options = dict.fromkeys(CREDENTIALS.split(), st.sampled_from([WEBHOOK, CANARY, "env:SECRET"]))
 target_fields = some(
     type=st.sampled_from([*sorted(PLUGINS.transport_specs), "failover"]) | plain,
