@@ -187,7 +187,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Run mypy, strict, over the sources and the tests."""
     install(session, "types")
-    session.run("mypy", "noxfile.py", "conftest.py", *(name for name in EXTRAS if (ROOT / name).is_dir()))
+    session.run("mypy", "noxfile.py", "conftest.py", *(name for name in EXTRAS if any((ROOT / name).rglob("*.py"))))
     for folder in DISTRIBUTIONS:  # one run each: their tests have modules of the same name
         session.run("mypy", *(str(path) for name in ("src", "tests") if (path := folder / name).is_dir()))
 
