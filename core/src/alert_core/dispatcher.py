@@ -14,7 +14,7 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self, TypeVar, cast
 
 from alert_core.alert import Alert, Severity
 from alert_core.clock import Clock
@@ -32,6 +32,7 @@ from alert_core.routing import Route, named_routes, route_faults, select, unknow
 from alert_core.settings import Settings
 from alert_core.specs import ProcessorSpec
 
+_T = TypeVar("_T")
 _PLAIN_FIELDS: Final = ("source", "tags", "url", "request_id")
 CLOSING: Final = 1.0  # seconds that close() waits for a transport's own
 _log = logging.getLogger(__name__)
@@ -190,7 +191,10 @@ class Dispatcher:
             with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
                 loop.call_soon_threadsafe(finished.set)
 
-        ticket, _ = self._dispatch(alert, targets, ends)
+        if self._desk is None:
+            ticket, _ = self._dispatch(alert, targets, ends)
+        else:  # a commit waits for a disk or a server
+            ticket, _ = await _aside(loop, lambda: self._dispatch(alert, targets, ends))
         ticket.on_finish(wake)
         if self._is_waited_for(ticket):
             with contextlib.suppress(TimeoutError):
@@ -485,6 +489,34 @@ def _named(targets: Mapping[str, Any] | Iterable[Any]) -> tuple[dict[str, Any], 
             if found is not None:
                 settings[name] = found
     return named, settings, faults
+
+
+async def _aside(loop: asyncio.AbstractEventLoop, work: Callable[[], _T]) -> _T:
+    """What `work` returns or raises, done in a thread of its own; where none can start, it is done here."""
+    future: asyncio.Future[_T] = loop.create_future()
+
+    def settle(result: _T | None, error: BaseException | None) -> None:
+        if future.cancelled():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(cast("_T", result))
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as raised:  # noqa: BLE001 - it is raised where it is awaited
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            loop.call_soon_threadsafe(settle, result, error)
+
+    try:
+        threading.Thread(target=run, name="alert-core-enqueue", daemon=True).start()
+    except RuntimeError:
+        return work()
+    return await future
 
 
 def _started(lane: Lane) -> threading.Thread | None:

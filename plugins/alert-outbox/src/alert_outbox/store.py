@@ -1,0 +1,395 @@
+"""What is written and read: each method is one unit of work on one connection, in the transaction of its caller."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from alert_core import Alert, Delivery, PermanentDeliveryError
+from alert_core.queues import Dispatch, Outcome, Part
+from alert_outbox.schema import ALERTS, DEAD, DELIVERED, DELIVERIES, HELD, WAITING, is_state
+from alert_outbox.statements import Connection, Row, Statements
+
+_log = logging.getLogger(__name__)
+_UNREADABLE: Final = Alert("an alert that cannot be read", "see alertctl outbox list --state dead")
+_A: Final = ALERTS.c
+_D: Final = DELIVERIES.c
+_OPEN: Final = is_state(WAITING, HELD)
+
+
+def _param(name: str, kind: Any = None) -> Any:
+    return sa.bindparam(name, type_=kind)
+
+
+def _insert_delivery() -> Any:
+    """Behind the last open delivery of its key, whose row is locked: who ends that sees this one, and lets it go."""
+    earlier = DELIVERIES.alias("earlier")
+    last = (
+        sa.select(earlier.c.id)
+        .where(
+            earlier.c.order_key == _param("order_key_"),
+            earlier.c.state.in_([sa.literal_column(f"'{state}'") for state in (WAITING, HELD)]),
+        )
+        .order_by(earlier.c.id.desc())
+        .limit(sa.literal_column("1"))
+        .with_for_update(read=True)
+        .scalar_subquery()
+    )
+    state = sa.case((last.is_(None), sa.literal_column(f"'{WAITING}'")), else_=sa.literal_column(f"'{HELD}'"))
+    given = ("dispatch", "position", "target", "recipient", "order_key", "due", "stored")
+    values = {name: _param(f"{name}_", _D[name].type) for name in given}
+    return sa.insert(DELIVERIES).values(**values, state=state, attempts=sa.literal_column("0"))
+
+
+def _taken() -> Any:
+    columns = (_D.id, _D.dispatch, _D.target, _D.recipient, _D.attempts, _D.stored, _D.lease, _D.arrived, _A.body)
+    return sa.select(*columns).join(ALERTS, _A.id == _D.dispatch)
+
+
+def _listed() -> Any:
+    names = ("id", "target", "recipient", "state", "attempts", "due", "lease", "stored", "ended", "result")
+    return sa.select(*(_D[name] for name in names), _A.body).join(ALERTS, _A.id == _D.dispatch)
+
+
+def _due() -> Any:
+    return (
+        _taken()
+        .where(is_state(WAITING), _D.target == _param("target_"), _D.due <= _param("now"))
+        .order_by(_D.due, _D.id)
+        .limit(_param("most", sa.Integer))
+        .with_for_update(of=DELIVERIES, skip_locked=True)
+    )
+
+
+def _free_next() -> Any:
+    first = sa.select(sa.func.min(_D.id)).where(_D.order_key == _param("order_key_"), _OPEN)
+    return sa.update(DELIVERIES).values(state=WAITING).where(_D.id == first.scalar_subquery(), is_state(HELD))
+
+
+def _end(*conditions: Any) -> Any:
+    given = ("state", "ended", "attempts", "result", "arrived")
+    return (
+        sa.update(DELIVERIES)
+        .values(lease=sa.null(), **{name: _param(f"{name}_", _D[name].type) for name in given})
+        .where(_D.id == _param("id_"), _OPEN, *conditions)
+        .returning(_D.order_key)
+    )
+
+
+_CLAUSES: Final[Mapping[str, Any]] = {
+    "insert_alert": lambda: sa.insert(ALERTS).values(
+        **{name: _param(f"{name}_", _A[name].type) for name in ("id", "alert_id", "body", "stored", "open")}
+    ),
+    "insert_delivery": _insert_delivery,
+    "alert_exists": lambda: sa.select(_A.id).where(_A.id == _param("id_")),
+    "due": _due,
+    "next_due": lambda: sa.select(sa.func.min(_D.due)).where(is_state(WAITING), _D.target == _param("target_")),
+    "lease": lambda: (
+        sa.update(DELIVERIES)
+        .values(lease=_param("lease_"), due=_param("due_"), attempts=_param("attempts_"))
+        .where(_D.id == _param("id_"))
+    ),
+    "renew": lambda: (
+        sa.update(DELIVERIES)
+        .values(due=_param("due_"))
+        .where(_D.id == _param("id_"), is_state(WAITING), _D.lease == _param("token"))
+    ),
+    "release": lambda: (
+        sa.update(DELIVERIES)
+        .values(lease=sa.null(), due=_param("due_"))
+        .where(_D.id == _param("id_"), is_state(WAITING), _D.lease == _param("token"))
+    ),
+    "retry_later": lambda: (
+        sa.update(DELIVERIES)
+        .values(
+            lease=sa.null(),
+            due=_param("due_"),
+            attempts=_param("attempts_"),
+            result=_param("result_"),
+            arrived=_param("arr"),
+        )
+        .where(_D.id == _param("id_"), is_state(WAITING), _D.lease == _param("token"))
+    ),
+    "end": _end,
+    "end_if_leased": lambda: _end(_D.lease == _param("token")),
+    "free_next": _free_next,
+    "close_one": lambda: (
+        sa.update(ALERTS)
+        .values(
+            open=_A.open - sa.literal_column("1"),
+            closed=sa.case((_A.open == sa.literal_column("1"), _param("now", sa.Double)), else_=sa.null()),
+        )
+        .where(_A.id == _param("id_"))
+        .returning(_A.open)
+    ),
+    "finish": lambda: (
+        sa.update(ALERTS).values(finished=_param("now")).where(_A.id == _param("id_"), _A.finished.is_(None))
+    ),
+    "report": lambda: (
+        sa.select(_D.target, _D.recipient, _D.state, _D.attempts, _D.stored, _D.ended, _D.result)
+        .where(_D.dispatch == _param("id_"))
+        .order_by(_D.position)
+    ),
+    "heal": lambda: (
+        sa.update(DELIVERIES).values(due=_param("now")).where(is_state(WAITING), _D.due > _param("horizon"))
+    ),
+    "open_of_target": lambda: (
+        _taken()
+        .where(_OPEN, _D.target == _param("target_"), _D.stored < _param("before"))
+        .limit(_param("most", sa.Integer))
+    ),
+    "targets": lambda: sa.select(_D.target, sa.func.count()).where(_OPEN).group_by(_D.target),
+    "old": lambda: sa.select(_A.id).where(_A.closed < _param("before")).limit(_param("most", sa.Integer)),
+    "overview": lambda: (
+        sa.select(_D.target, _D.state, sa.func.count(), sa.func.min(_D.stored), sa.func.max(_D.attempts))
+        .group_by(_D.target, _D.state)
+        .order_by(_D.target, _D.state)
+    ),
+    "listed": lambda: (
+        _listed()
+        .where(
+            sa.or_(_param("state_", sa.Text).is_(None), _D.state == _param("state_", sa.Text)),
+            sa.or_(_param("target_", sa.Text).is_(None), _D.target == _param("target_", sa.Text)),
+        )
+        .order_by(_D.id.desc())
+        .limit(_param("most", sa.Integer))
+    ),
+    "shown": lambda: (
+        _listed()
+        .where(sa.or_(_A.alert_id == _param("alert", sa.Text), _D.id == _param("number", sa.BigInteger)))
+        .order_by(_D.id)
+    ),
+    "dead": lambda: (
+        sa.select(_D.id, _D.dispatch, _D.order_key)
+        .where(
+            is_state(DEAD),
+            sa.or_(_param("number", sa.BigInteger).is_(None), _D.id == _param("number", sa.BigInteger)),
+            sa.or_(_param("target_", sa.Text).is_(None), _D.target == _param("target_", sa.Text)),
+        )
+        .order_by(_D.id)
+        .with_for_update()
+    ),
+    "revive": lambda: (
+        sa.update(DELIVERIES)
+        .values(state=HELD, ended=sa.null(), lease=sa.null(), attempts=0, due=_param("now"), stored=_param("now"))
+        .where(_D.id == _param("id_"), is_state(DEAD))
+    ),
+    "open_one": lambda: (
+        sa.update(ALERTS).values(open=_A.open + sa.literal_column("1"), closed=sa.null()).where(_A.id == _param("id_"))
+    ),
+    "delete_deliveries": lambda: sa.delete(DELIVERIES).where(_D.dispatch == _param("id_")),
+    "delete_alert": lambda: sa.delete(ALERTS).where(_A.id == _param("id_")),
+}
+
+
+@attrs.frozen(kw_only=True)
+class Taken:
+    """One delivery as a worker takes it out.
+
+    Attributes:
+        row: its id in the table.
+        dispatch: the alert, and the id of its dispatch.
+        part: target and recipient.
+        attempts: made so far.
+        stored: when it was enqueued, seconds since 1970.
+        crashed: a worker had it, and its lease ran out: an attempt may have been under way.
+        arrived: of a failover, who has it already.
+        until: when the lease ends.
+    """
+
+    row: int
+    dispatch: Dispatch
+    part: Part
+    attempts: int
+    stored: float
+    crashed: bool
+    arrived: tuple[tuple[str, str | None], ...] = ()
+    until: float = 0.0
+
+    @classmethod
+    def of(cls, row: Row, until: float = 0.0) -> Taken:
+        """Read what `_taken()` selects."""
+        number, dispatch, target, recipient, attempts, stored, lease, arrived, body = row
+        alert = Alert.from_dict(json.loads(body))
+        part = Part(target, recipient)
+        return cls(
+            row=number,
+            dispatch=Dispatch(id=dispatch, alert=alert, parts=(part,)),
+            part=part,
+            attempts=attempts,
+            stored=stored,
+            crashed=lease is not None,
+            arrived=tuple((child, to) for child, to in json.loads(arrived or "[]")),
+            until=until,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Ended:
+    """What ending a delivery brought about: whether it was still open, and the report if that was the last one."""
+
+    was_open: bool
+    report: tuple[Row, ...] | None = None
+
+
+class Store:
+    """The statements in one database's dialect, and the process's name for its leases."""
+
+    def __init__(self, dialect: Dialect, token: str) -> None:
+        self.sql = Statements(dialect, _CLAUSES)
+        self.token = token
+
+    def put(
+        self, connection: Connection, dispatch: Dispatch, parts: Sequence[Part], now: float, *, again: bool = False
+    ) -> None:
+        """Insert an alert and its deliveries, unless `again` finds them there."""
+        if again and self.sql.alert_exists.rows(connection, id_=dispatch.id):
+            return
+        body = json.dumps(dispatch.alert.to_dict(), separators=(",", ":"))
+        self.sql.insert_alert.run(
+            connection, id_=dispatch.id, alert_id_=dispatch.alert.id, body_=body, stored_=now, open_=len(parts)
+        )
+        self.sql.insert_delivery.run_many(
+            connection,
+            [
+                {
+                    "dispatch_": dispatch.id,
+                    "position_": position,
+                    "target_": part.target,
+                    "recipient_": part.recipient,
+                    "order_key_": order_key(part, dispatch.alert.dedup_key),
+                    "due_": now,
+                    "stored_": now,
+                }
+                for position, part in enumerate(parts)
+            ],
+        )
+
+    def take(
+        self, connection: Connection, target: str, *, now: float, until: float, most: int, mine: Collection[int]
+    ) -> list[Taken]:
+        """Lease at most `most` deliveries that are due, but none of `mine`, which this process has already."""
+        rows = self.sql.due.rows(connection, target_=target, now=now, most=most + len(mine))
+        taken = [one for row in rows if row[0] not in mine and (one := self._readable(connection, row, now, until))]
+        taken = taken[:most]
+        self.sql.lease.run_many(
+            connection,
+            [
+                {"id_": one.row, "lease_": self.token, "due_": until, "attempts_": one.attempts + one.crashed}
+                for one in taken
+            ],
+        )
+        return taken
+
+    def _readable(self, connection: Connection, row: Row, now: float, until: float) -> Taken | None:
+        """The row, or None where nobody can read its alert: it is a dead letter then, and holds up no other."""
+        try:
+            return Taken.of(row, until)
+        except (ValueError, TypeError, KeyError):
+            _log.error("delivery %d cannot be read; it is a dead letter", row[0])
+        unreadable = Taken(
+            row=row[0],
+            dispatch=Dispatch(id=row[1], alert=_UNREADABLE, parts=()),
+            part=Part(row[2], row[3]),
+            attempts=row[4],
+            stored=row[5],
+            crashed=False,
+        )
+        self._bury(connection, unreadable, "the stored alert cannot be read", now)
+        return None
+
+    def _bury(self, connection: Connection, taken: Taken, why: str, now: float) -> None:
+        """End a delivery that no attempt can be made of."""
+        error = PermanentDeliveryError(why)
+        delivery = Delivery(
+            target=taken.part.target,
+            kind="",
+            recipient=taken.part.recipient,
+            outcome=Outcome.PERMANENT,
+            attempts=taken.attempts,
+            error=error,
+        )
+        self.sql.lease.run(connection, id_=taken.row, lease_=self.token, due_=now, attempts_=taken.attempts)
+        self.end(connection, taken, delivery, now)
+
+    def next_due(self, connection: Connection, target: str) -> float | None:
+        """When the next delivery of a target is due, or its lease ends."""
+        found = self.sql.next_due.one(connection, target_=target)
+        return None if found is None else found[0]
+
+    def retry_later(self, connection: Connection, taken: Taken, delivery: Delivery, due: float, arrived: str) -> None:
+        """Note a failed attempt, unless another worker has the delivery meanwhile."""
+        self.sql.retry_later.run(
+            connection,
+            id_=taken.row,
+            token=self.token,
+            due_=due,
+            attempts_=delivery.attempts,
+            result_=json.dumps(delivery.to_dict()),
+            arr=arrived,
+        )
+
+    def end(self, connection: Connection, taken: Taken, delivery: Delivery, now: float, arrived: str = "[]") -> Ended:
+        """Note the end of a delivery: delivered, or dead. What was delivered is so whoever has the lease now."""
+        delivered = delivery.outcome is Outcome.DELIVERED
+        values: dict[str, Any] = {
+            "id_": taken.row,
+            "state_": DELIVERED if delivered else DEAD,
+            "ended_": now,
+            "attempts_": delivery.attempts,
+            "result_": json.dumps(delivery.to_dict()),
+            "arrived_": arrived,
+        }
+        if delivered:
+            ended = self.sql.end.one(connection, **values)
+        else:
+            ended = self.sql.end_if_leased.one(connection, **values, token=self.token)
+        if ended is None:
+            return Ended(was_open=False)
+        self.sql.free_next.run(connection, order_key_=ended[0])
+        (left,) = self.sql.close_one.one(connection, id_=taken.dispatch.id, now=now) or (1,)
+        if left or not self.sql.finish.run(connection, id_=taken.dispatch.id, now=now):
+            return Ended(was_open=True)
+        return Ended(was_open=True, report=tuple(self.sql.report.rows(connection, id_=taken.dispatch.id)))
+
+    def abandon(self, connection: Connection, target: str, now: float, before: float) -> list[Taken]:
+        """End what has waited since before then for a target that no configuration has any more: dead letters."""
+        rows = self.sql.open_of_target.rows(connection, target_=target, before=before, most=1_000)
+        lost = [Taken.of(row) for row in rows]
+        for one in lost:
+            self._bury(connection, one, "no target of this name is configured any more", now)
+        return lost
+
+    def revive(self, connection: Connection, now: float, number: int | None, target: str | None) -> int:
+        """Let dead letters wait again, as if they were enqueued now: the one, those of a target, or all; how many."""
+        found = self.sql.dead.rows(connection, number=number, target_=target)
+        for row, dispatch, key in found:
+            self.sql.revive.run(connection, id_=row, now=now)
+            self.sql.open_one.run(connection, id_=dispatch)
+            self.sql.free_next.run(connection, order_key_=key)
+        return len(found)
+
+    def purge(self, connection: Connection, before: float, most: int) -> int:
+        """Delete alerts whose last delivery ended before then; how many."""
+        found = [{"id_": row[0]} for row in self.sql.old.rows(connection, before=before, most=most)]
+        self.sql.delete_deliveries.run_many(connection, found)
+        self.sql.delete_alert.run_many(connection, found)
+        return len(found)
+
+
+def order_key(part: Part, dedup_key: str) -> str:
+    """What deliveries that must keep their order share."""
+    text = json.dumps([part.target, part.recipient, dedup_key])
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def arrived_json(arrived: Iterable[tuple[str, str | None]]) -> str:
+    """Who has a failover's alert already, as `Taken.of()` reads it."""
+    return json.dumps(sorted(arrived, key=str))
