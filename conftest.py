@@ -15,7 +15,10 @@ from hypothesis import settings
 
 REQUIRED = bool(os.environ.get("ALERT_CORE_REQUIRE_SERVERS"))
 NOX = Path(__file__).parent / ".nox"
-SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])  # where Debian keeps its servers
+# Where Debian keeps its servers.
+SEARCH = os.pathsep.join(
+    [os.environ.get("PATH", ""), "/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
+)
 
 settings.register_profile("default", deadline=None)  # shared machines stall: only an example's result counts
 settings.load_profile("default")

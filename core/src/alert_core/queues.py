@@ -82,11 +82,15 @@ class Stored:
 class Queue(Protocol):
     """Where deliveries wait. Its methods are called from several threads."""
 
-    keeps_state: bool
-    """Whether routes may ask for `repeat_every`, `group_by` and `digest`."""
+    @property
+    def keeps_state(self) -> bool:
+        """Whether routes may ask for `repeat_every`, `group_by` and `digest`."""
+        ...
 
-    delivers_here: bool
-    """Whether a worker runs in this process, so that `send()` waits for it."""
+    @property
+    def delivers_here(self) -> bool:
+        """Whether a worker runs in this process, so that `send()` waits for it."""
+        ...
 
     def open(self, desk: Desk) -> None:
         """Begin, with the desk that makes the attempts. No store or broker is needed yet, and nothing is raised."""

@@ -46,6 +46,7 @@ class Database(ABC):
     dialect: Dialect
 
     def __init__(self) -> None:
+        self._closed = False
         self.forget()
         self._insert_version = Statement(sa.insert(VERSION_TABLE).values(version=sa.bindparam("v")), self.dialect)
         self._delete_version = Statement(sa.delete(VERSION_TABLE), self.dialect)
@@ -86,8 +87,9 @@ class Database(ABC):
                 connection.close()
 
     def close(self) -> None:
-        """Let go of the connection; the next use opens another."""
+        """Let go of the connection; an attempt that ends later opens one for itself."""
         with self._using:
+            self._closed = True
             self._drop()
 
     def is_busy(self, error: Exception) -> bool:  # noqa: ARG002 - PostgreSQL waits
@@ -128,20 +130,24 @@ class Database(ABC):
     def _transact(self, entries: Sequence[Entry]) -> None:
         with self._using:
             try:
-                self._together(entries, again=False)
-            except Exception as error:  # noqa: BLE001 - a driver's, or of one entry's work
-                self._drop()
-                if self.is_busy(error):
+                error = self._attempt(entries, again=False)
+                if error is not None and self.is_busy(error):
                     self._fail(entries, error)
-                    return
-            else:
-                return
-            for entry in entries:
-                try:
-                    self._together([entry], again=True)
-                except Exception as error:  # noqa: BLE001 - as above
+                elif error is not None:
+                    for entry in entries:
+                        if (error := self._attempt([entry], again=True)) is not None:
+                            self._fail([entry], error)
+            finally:
+                if self._closed:
                     self._drop()
-                    self._fail([entry], error)
+
+    def _attempt(self, entries: Sequence[Entry], *, again: bool) -> Exception | None:
+        try:
+            self._together(entries, again=again)
+        except Exception as error:  # noqa: BLE001 - a driver's, or of one entry's work
+            self._drop()
+            return error
+        return None
 
     def _together(self, entries: Sequence[Entry], *, again: bool) -> None:
         if self._writer is not None and self._is_stale():

@@ -342,7 +342,11 @@ class Worker:
     def _start(self, taken: Taken) -> None:
         claim = _Claim(self, taken)
         with self._changed:
-            self._mine[taken.part.target][taken.row] = claim
+            if not (is_late := self._closing.is_set()):
+                self._mine[taken.part.target][taken.row] = claim
+        if is_late:
+            self._release(claim)
+            return
         if taken.crashed and not self._may_repeat(taken):
             error = UncertainDeliveryError("the process ended during the attempt; it may have arrived")
             delivery = Delivery(
