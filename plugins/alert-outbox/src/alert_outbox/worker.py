@@ -102,18 +102,18 @@ class Worker:
             self._thread = None
 
     def notify(self, targets: Any) -> None:
-        """Something new is due for these targets."""
+        """Something new is due for these targets, and the database has taken it."""
         with self._changed:
-            self._drained = False
+            self._drained, self._trouble = False, 0.0
             for target in targets:
                 self._due[target] = 0.0
             self._clock.notify(self._changed, 1_000)
 
     def flush(self, ends: float | None) -> bool:
-        """Wait until nothing is due or under way, at most until `ends`; whether it is so."""
+        """Wait until nothing is due or under way, at most until `ends`; whether it is so. False if nobody can know."""
         self.notify(self._due)
         with self._changed:
-            while not self._drained and not self._closing.is_set():
+            while not (self._drained or self._trouble or self._closing.is_set()):
                 left = None if ends is None else ends - self._clock.monotonic()
                 if left is not None and left <= 0:
                     return False
@@ -271,7 +271,9 @@ class Worker:
             started = self._take()
         except alert_errors.QueueError as error:
             first, longest = TROUBLE
-            self._trouble = min(max(self._trouble * 2, first), longest)
+            with self._changed:
+                self._trouble = min(max(self._trouble * 2, first), longest)
+                self._clock.notify(self._changed, 1_000)
             _log.warning("the outbox waits %g s: %s", self._trouble, error)
             return self._trouble
         except Exception as error:  # noqa: BLE001 - the worker outlives whatever is wrong
