@@ -196,6 +196,15 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Kill processes that deliver from the outbox two hundred times; `-- --kills 1000 --seed 7`: otherwise."""
+    install(session, "tests")
+    folder = Path(session.create_tmp()) / "outbox"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("python", "plugins/alert-outbox/tests/chaos.py", str(folder), *session.posargs)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Fuzz for ten minutes, or for as many seconds as are given after `--`."""
     install(session, "tests")
