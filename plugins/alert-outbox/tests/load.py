@@ -44,7 +44,17 @@ def main(folder: Path) -> None:
         for _ in range(A_COMMIT):
             ids = {"dispatch_": uuid.uuid4().hex, "order_key_": uuid.uuid4().hex}
             sql.insert_alert.run(connection, id_=ids["dispatch_"], alert_id_="x", body_=body, stored_=now, open_=1)
-            sql.insert_delivery.run(connection, **ids, position_=0, target_="a", recipient_=None, due_=now, stored_=now)
+            sql.insert_delivery.run(
+                connection,
+                **ids,
+                position_=0,
+                bucket_=None,
+                rank_=2,
+                target_="a",
+                recipient_=None,
+                due_=now,
+                stored_=now,
+            )
 
     for _ in range(QUEUED // A_COMMIT):  # this is about memory, not about the disk
         outbox.database.write(work)

@@ -140,7 +140,7 @@ class Outbox:
         now = desk.clock.time()
 
         def work(connection: Connection, again: bool) -> None:
-            self.store.put(connection, dispatch, dispatch.parts, now, again=again)
+            self.store.put(connection, dispatch, [(part, None) for part in dispatch.parts], now, again=again)
 
         self.database.write(work)
         if self._worker is not None:

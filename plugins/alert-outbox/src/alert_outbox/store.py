@@ -12,9 +12,9 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from alert_core import Alert, Delivery, PermanentDeliveryError
+from alert_core import Alert, Delivery, PermanentDeliveryError, Severity
 from alert_core.queues import Dispatch, Outcome, Part
-from alert_outbox.schema import ALERTS, DEAD, DELIVERED, DELIVERIES, HELD, WAITING, is_state
+from alert_outbox.schema import ALERTS, DEAD, DELIVERED, DELIVERIES, GATHERED, HELD, WAITING, is_state
 from alert_outbox.statements import Connection, Row, Statements
 
 _log = logging.getLogger(__name__)
@@ -42,8 +42,12 @@ def _insert_delivery() -> Any:
         .with_for_update(read=True)
         .scalar_subquery()
     )
-    state = sa.case((last.is_(None), sa.literal_column(f"'{WAITING}'")), else_=sa.literal_column(f"'{HELD}'"))
-    given = ("dispatch", "position", "target", "recipient", "order_key", "due", "stored")
+    state = sa.case(
+        (_param("bucket_", sa.Text).is_not(None), sa.literal_column(f"'{GATHERED}'")),
+        (last.is_(None), sa.literal_column(f"'{WAITING}'")),
+        else_=sa.literal_column(f"'{HELD}'"),
+    )
+    given = ("dispatch", "position", "target", "recipient", "order_key", "bucket", "rank", "due", "stored")
     values = {name: _param(f"{name}_", _D[name].type) for name in given}
     return sa.insert(DELIVERIES).values(**values, state=state, attempts=sa.literal_column("0"))
 
@@ -189,6 +193,13 @@ _CLAUSES: Final[Mapping[str, Any]] = {
 }
 
 
+Placed = tuple[Part, str | None]
+"""A delivery, and the bucket in which it is gathered, if it is."""
+RANKS: Final = {severity: rank for rank, severity in enumerate(Severity)}
+SUMMARY: Final = 9
+"""The rank of a summary: no rate holds it up a second time."""
+
+
 @attrs.frozen(kw_only=True)
 class Taken:
     """One delivery as a worker takes it out.
@@ -247,14 +258,21 @@ class Store:
         self.token = token
 
     def put(
-        self, connection: Connection, dispatch: Dispatch, parts: Sequence[Part], now: float, *, again: bool = False
+        self,
+        connection: Connection,
+        dispatch: Dispatch,
+        placed: Sequence[Placed],
+        now: float,
+        *,
+        again: bool = False,
+        is_summary: bool = False,
     ) -> None:
         """Insert an alert and its deliveries, unless `again` finds them there."""
         if again and self.sql.alert_exists.rows(connection, id_=dispatch.id):
             return
         body = json.dumps(dispatch.alert.to_dict(), separators=(",", ":"))
         self.sql.insert_alert.run(
-            connection, id_=dispatch.id, alert_id_=dispatch.alert.id, body_=body, stored_=now, open_=len(parts)
+            connection, id_=dispatch.id, alert_id_=dispatch.alert.id, body_=body, stored_=now, open_=len(placed)
         )
         self.sql.insert_delivery.run_many(
             connection,
@@ -265,10 +283,12 @@ class Store:
                     "target_": part.target,
                     "recipient_": part.recipient,
                     "order_key_": order_key(part, dispatch.alert.dedup_key),
+                    "bucket_": bucket,
+                    "rank_": SUMMARY if is_summary else RANKS[dispatch.alert.severity],
                     "due_": now,
                     "stored_": now,
                 }
-                for position, part in enumerate(parts)
+                for position, (part, bucket) in enumerate(placed)
             ],
         )
 

@@ -176,7 +176,7 @@ class Worker:
         def end(connection: Connection, _: bool = False) -> None:
             claim.ended = self._store.end(connection, taken, delivery, now, arrived)
             if notice is not None and claim.ended.was_open:
-                self._store.put(connection, notice, notice.parts, now)
+                self._store.put(connection, notice, [(part, None) for part in notice.parts], now)
 
         self._write(end, claim)
         if delivery.outcome is not Outcome.DELIVERED:
