@@ -301,14 +301,17 @@ class Dispatcher:
         prepared, dropped = self._prepared(alert)
         told = prepared.masked(self.redactor)
         names: Sequence[str] = ()
-        if dropped is None and explicit is None:
+        is_kept = self._desk is not None and self._desk.hears_of(prepared)
+        if dropped is None and explicit is None and is_kept:
+            names = self.route(prepared)[1]
+        elif dropped is None and explicit is None:
             names, dropped = self._routed(prepared)
         elif dropped is None:
             names = explicit or ()
             if not names:
                 dropped = "no_target"
                 self._drop(told, dropped, "")
-        if self._desk is not None and names:
+        if self._desk is not None and dropped is None and (names or is_kept):
             with self._refused(raises=ends is None):
                 return self._put(self._desk, told, names, explicit), []
         ticket = Ticket(

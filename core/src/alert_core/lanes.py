@@ -338,7 +338,7 @@ class Lane:
                     self._release(self._ready.popleft())
                 pause = self._later[0][0] - now if self._later else None
                 if self._ready:
-                    pause = self._bucket.wait(now) if self._bucket else 0.0
+                    pause = self._bucket.wait(now) if self._bucket and self._is_delayed(self._ready[0]) else 0.0
                     if not pause:
                         return self._begin(self._ready.popleft(), now)
                 self._idle += 1
@@ -349,12 +349,16 @@ class Lane:
         return None
 
     def _begin(self, job: Job, now: float) -> Job:
-        if self._bucket:
+        if self._bucket and self._is_delayed(job):
             self._bucket.take()
         self._running.add(job)
         job.started = now
         job.attempts += 1
         return job
+
+    def _is_delayed(self, job: Job) -> bool:
+        """Whether the lane keeps the target's rate for it; a durable queue keeps the one that the target itself set."""
+        return job.claim is None or self.settings.limit is None
 
     def _release(self, job: Job) -> None:
         """Let the next delivery of its key go."""

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 import attrs
 
-from alert_core.alert import Alert
+from alert_core.alert import Alert, Status
 from alert_core.clock import Clock
 from alert_core.errors import QueueError
 from alert_core.lanes import Claim, Job, Lane
@@ -171,6 +171,10 @@ class Desk:
     def parts(self, targets: Iterable[str]) -> tuple[Part, ...]:
         """One delivery for each target, or for each of its recipients."""
         return tuple(Part(name, recipient) for name in targets for recipient in self._lanes[name].settings.recipients)
+
+    def hears_of(self, alert: Alert) -> bool:
+        """Whether the queue gets an alert that is routed nowhere: a resolve goes to those who got its firing."""
+        return self._queue.keeps_state and alert.status is Status.RESOLVED and bool(self.routes)
 
     def put(self, dispatch: Dispatch) -> Ticket:
         """Put a dispatch into the queue; its ticket.

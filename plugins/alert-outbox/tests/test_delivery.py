@@ -299,7 +299,7 @@ def test_only_its_owner_may_read_the_database(tmp_path: Path, target: Any) -> No
         ({"path": "a.db", "url": "postgresql://h/d"}, "path: give either"),
         ({"path": "a.db", "give_up_after": "soon"}, "give_up_after: must be a time"),
         ({"path": "a.db", "keep": 0}, "keep: must be more than 0"),
-        ({"path": "a.db", "worker": "perhaps"}, "worker: must be true or false"),
+        ({"path": "a.db", "worker": "perhaps"}, "worker and empty_digests must be true or false"),
         ({"url": f"mysql://u:{CANARY}@h/d"}, "url: must be as postgresql://"),
         ({"url": 5}, "url: must be a text"),
         ({"path": "a.db", "dead_letter_target": "nobody"}, "queue.dead_letter_target: no target has this name"),

@@ -22,7 +22,7 @@ from alert_outbox.schema import DEAD, DELIVERED, HELD, WAITING
 from alert_outbox.statements import Row
 
 _STATES: Final = (WAITING, HELD, DELIVERED, DEAD)
-_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
+json_option = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -33,7 +33,7 @@ def outbox() -> None:
 @outbox.command()
 @click.option("--once", is_flag=True, help="Deliver what is due, then end.")
 @click.option("--timeout", default=30.0, show_default=True, help="Seconds that running attempts get at the end.")
-@_json
+@json_option
 def run(once: bool, timeout: float, json_: bool) -> int:
     """Deliver until SIGTERM or SIGINT, then let the running attempts end.
 
@@ -43,9 +43,8 @@ def run(once: bool, timeout: float, json_: bool) -> int:
     ended = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: ended.set())
-    with without_worker():
-        dispatcher = _dispatcher()
-    queue = _outbox(dispatcher)
+    dispatcher = passive_dispatcher()
+    queue = outbox_of(dispatcher)
     before = _counts(queue)
     queue.start()
     if once:
@@ -60,28 +59,28 @@ def run(once: bool, timeout: float, json_: bool) -> int:
     dispatcher.close(0)
     after = _counts(queue)
     changed = {state: after.get(state, 0) - before.get(state, 0) for state in (DELIVERED, DEAD)}
-    told = {**changed, "open": after.get(WAITING, 0) + after.get(HELD, 0), "drained": drained}
+    counts = {**changed, "open": after.get(WAITING, 0) + after.get(HELD, 0), "drained": drained}
     if json_:
-        _as_json(told)
+        as_json(counts)
     else:
-        click.echo(", ".join(f"{name} {count}" for name, count in told.items()))
+        click.echo(", ".join(f"{name} {count}" for name, count in counts.items()))
     return 0 if drained else 1
 
 
 @outbox.command()
-@_json
+@json_option
 def status(json_: bool) -> int:
     """Count the deliveries of each target, by state."""
-    queue = _opened()
+    queue = opened()
     now = time.time()
     rows = [
-        {"target": target, "state": state, "count": count, "oldest": _moment(oldest), "most_attempts": attempts}
+        {"target": target, "state": state, "count": count, "oldest": moment(oldest), "most_attempts": attempts}
         for target, state, count, oldest, attempts in queue.database.read(queue.store.sql.overview.rows)
     ]
     if json_:
-        _as_json({"targets": rows, "at": _moment(now)})
+        as_json({"targets": rows, "at": moment(now)})
     else:
-        _table(["target", "state", "count", "oldest", "most attempts"], [list(row.values()) for row in rows])
+        table(["target", "state", "count", "oldest", "most attempts"], [list(row.values()) for row in rows])
     return 0
 
 
@@ -89,28 +88,28 @@ def status(json_: bool) -> int:
 @click.option("--state", type=click.Choice(_STATES))
 @click.option("--target")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1))
-@_json
+@json_option
 def list_(state: str | None, target: str | None, limit: int, json_: bool) -> int:
     """List deliveries, the latest first."""
-    queue = _opened()
+    queue = opened()
     found = queue.database.read(
         lambda connection: queue.store.sql.listed.rows(connection, state_=state, target_=target, most=limit)
     )
     rows = [_row(row) for row in found]
     if json_:
-        _as_json(rows)
+        as_json(rows)
     else:
         names = ["id", "state", "target", "attempts", "title", "error"]
-        _table(names, [[row[name] for name in names] for row in rows])
+        table(names, [[row[name] for name in names] for row in rows])
     return 0
 
 
 @outbox.command()
 @click.argument("which")
-@_json
+@json_option
 def show(which: str, json_: bool) -> int:
     """Show a delivery by its number, or all of an alert by its id."""
-    queue = _opened()
+    queue = opened()
     number = int(which) if which.isascii() and which.isdigit() else None
     found = queue.database.read(lambda connection: queue.store.sql.shown.rows(connection, alert=which, number=number))
     if not found:
@@ -118,7 +117,7 @@ def show(which: str, json_: bool) -> int:
     alert = json.loads(found[0][-1])
     deliveries = [_row(row) for row in found]
     if json_:
-        _as_json({"alert": alert, "deliveries": deliveries})
+        as_json({"alert": alert, "deliveries": deliveries})
         return 0
     for name, value in alert.items():
         click.echo(printable(f"{name}: {value}"))
@@ -134,26 +133,26 @@ def show(which: str, json_: bool) -> int:
 @click.argument("number", required=False, type=int)
 @click.option("--target", help="Every dead letter of this target.")
 @click.option("--all", "all_", is_flag=True, help="Every dead letter.")
-@_json
+@json_option
 def retry(number: int | None, target: str | None, all_: bool, json_: bool) -> int:
     """Let dead letters be tried again, as if they were enqueued now."""
     if sum((number is not None, target is not None, all_)) != 1:
         raise click.UsageError("give the number of a delivery, or --target NAME, or --all")
-    queue = _opened()
+    queue = opened()
     now = time.time()
     count = queue.database.write(lambda connection, _: queue.store.revive(connection, now, number, target))
     if number is not None and not count:
         raise click.UsageError(f"delivery {number} is no dead letter; see alertctl outbox list --state dead")
-    _told({"retried": count}, json_)
+    told({"retried": count}, json_)
     return 0
 
 
 @outbox.command()
 @click.option("--older-than", help='Ended before so long, as "7d". Default: what `keep` says.')
-@_json
+@json_option
 def purge(older_than: str | None, json_: bool) -> int:
     """Delete the history of alerts whose last delivery has ended, dead letters among them."""
-    queue = _opened()
+    queue = opened()
     try:
         age = parse_duration(older_than if older_than is not None else queue.keep)
     except ValueError as error:
@@ -162,7 +161,7 @@ def purge(older_than: str | None, json_: bool) -> int:
     total = 0
     while count := queue.database.write(lambda connection, _: queue.store.purge(connection, before, 1_000)):
         total += count
-    _told({"purged": total}, json_)
+    told({"purged": total}, json_)
     return 0
 
 
@@ -173,15 +172,22 @@ def _dispatcher() -> Dispatcher:
     return Dispatcher.from_config(path)
 
 
-def _outbox(dispatcher: Dispatcher) -> Outbox:
+def outbox_of(dispatcher: Dispatcher) -> Outbox:
+    """The dispatcher's queue, which must be an outbox."""
     if not isinstance(dispatcher.queue, Outbox):
         raise ConfigError([("queue.type", 'is not "outbox": there is no durable queue to look at')])
     return dispatcher.queue
 
 
-def _opened() -> Outbox:
+def passive_dispatcher() -> Dispatcher:
+    """The configured dispatcher, which delivers nothing from its outbox."""
     with without_worker():
-        return _outbox(_dispatcher())
+        return _dispatcher()
+
+
+def opened() -> Outbox:
+    """The configured outbox, which delivers nothing."""
+    return outbox_of(passive_dispatcher())
 
 
 def _counts(queue: Outbox) -> dict[str, int]:
@@ -205,31 +211,35 @@ def _row(row: Row) -> dict[str, Any]:
         "state": state,
         "attempts": attempts,
         "under_way": lease is not None and state == WAITING,
-        "due": _moment(due) if state == WAITING else None,
-        "stored": _moment(stored),
-        "ended": _moment(ended),
+        "due": moment(due) if state == WAITING else None,
+        "stored": moment(stored),
+        "ended": moment(ended),
         "outcome": last.get("outcome"),
         "receipt": (last.get("receipt") or {}).get("id"),
         "error": error and f"{error['type']}: {error['message']}",
     }
 
 
-def _moment(seconds: float | None) -> str | None:
+def moment(seconds: float | None) -> str | None:
+    """Seconds since 1970 in ISO 8601."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _as_json(value: object) -> None:
+def as_json(value: object) -> None:
+    """Print JSON."""
     click.echo(json.dumps(value, indent=2))
 
 
-def _told(counts: Mapping[str, int], json_: bool) -> None:
+def told(counts: Mapping[str, object], json_: bool) -> None:
+    """Print what was done: names and values."""
     if json_:
-        _as_json(counts)
+        as_json(counts)
     else:
         click.echo(", ".join(f"{name} {count}" for name, count in counts.items()))
 
 
-def _table(names: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+def table(names: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Print rows in columns, made safe for a terminal."""
     cells = [list(names), *([one_line(str("-" if cell in (None, "", {}) else cell)) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:

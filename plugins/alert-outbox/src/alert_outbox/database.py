@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ _WORDS: Final = {
     "SQLITE_CANTOPEN": "the file cannot be opened: does its folder exist, and may this user write there?",
     "SQLITE_IOERR": "the disk failed",
 }
+_live: Final[weakref.WeakSet[Database]] = weakref.WeakSet()
 _parents: Final[list[Connection]] = []
 """Connections of this process's parent: never used, never closed, since that would tell the parent's server."""
 
@@ -48,6 +50,7 @@ class Database(ABC):
     def __init__(self) -> None:
         self._closed = False
         self.forget()
+        _live.add(self)
         self._insert_version = Statement(sa.insert(VERSION_TABLE).values(version=sa.bindparam("v")), self.dialect)
         self._delete_version = Statement(sa.delete(VERSION_TABLE), self.dialect)
         self._select_version = Statement(sa.select(VERSION_TABLE.c.version), self.dialect)
@@ -216,6 +219,25 @@ class Database(ABC):
             )
         if exact and version < VERSION:
             raise QueueError("the outbox's tables are not there yet, or older: they are made when the queue is used")
+
+
+_forking: Final[list[Database]] = []
+
+
+def _before_fork() -> None:
+    """Wait until no thread is inside a driver: SQLite's own locks would be held for ever in the child."""
+    _forking.extend(one for one in list(_live) if one._using.acquire(timeout=2 * BUSY))  # noqa: SLF001 - our own
+
+
+def _after_fork() -> None:
+    for database in _forking:
+        with contextlib.suppress(RuntimeError):  # in the child its dispatcher has given it another
+            database._using.release()  # noqa: SLF001 - our own
+    _forking.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 class SQLite(Database):

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from alert_core import ConfigError, QueueError, Secret
 from alert_core.queues import Desk, Dispatch, Stored, parse_duration
 from alert_outbox.database import Database, PostgreSQL, SQLite
+from alert_outbox.state import Plan, State
 from alert_outbox.statements import Connection
 from alert_outbox.store import Store
 from alert_outbox.worker import Rules, Worker
@@ -45,7 +46,7 @@ def _seconds(name: str, value: float | str) -> float:
 def _switch(value: object) -> bool:
     word = _WORDS.get(str(value).strip().lower())
     if word is None:
-        raise ConfigError([("worker", "must be true or false")])
+        raise ConfigError("worker and empty_digests must be true or false")
     return word
 
 
@@ -69,6 +70,7 @@ class Outbox:
         give_up_after: from when on a failed delivery is a dead letter, as `"24h"`, counted from `enqueue()`.
         longest_backoff: between two attempts; also the most that a provider's Retry-After may ask for.
         keep: how long what has ended is kept for `alertctl outbox list`.
+        empty_digests: send a digest although nothing happened.
         dead_letter_target: the name of a target that gets a notice of each dead letter.
 
     Raises:
@@ -82,6 +84,7 @@ class Outbox:
     give_up_after: float | str = "24h"
     longest_backoff: float | str = "5m"
     keep: float | str = "30d"
+    empty_digests: bool = attrs.field(default=False, converter=_switch)
     dead_letter_target: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
 
     keeps_state = True
@@ -91,11 +94,12 @@ class Outbox:
         rules = {
             name: _seconds(name, getattr(self, name)) for name in ("poll", "give_up_after", "longest_backoff", "keep")
         }
-        self._rules = Rules(**rules, dead_letter_target=self.dead_letter_target)
+        self._rules = Rules(**rules, empty_digests=self.empty_digests, dead_letter_target=self.dead_letter_target)
         if (self.path is None) == (self.url is None):
             raise ConfigError([("path", "give either a path (SQLite) or a url (PostgreSQL)")])
         self.database = self._database()
         self.store = Store(self.database.dialect, uuid.uuid4().hex)
+        self.state = State(self.database.dialect, self.store)
         self._starting = threading.Lock()
         self._desk: Desk | None = None
         self._worker: Worker | None = None
@@ -107,6 +111,17 @@ class Outbox:
     def delivers_here(self) -> bool:
         """Whether a worker runs in this process."""
         return self._worker is not None and self._worker.is_running
+
+    @property
+    def desk(self) -> Desk:
+        """The dispatcher's side of it.
+
+        Raises:
+            QueueError: no dispatcher has opened it.
+        """
+        if self._desk is None:
+            raise QueueError("the outbox is not open: give it to a Dispatcher")
+        return self._desk
 
     def open(self, desk: Desk) -> None:
         """Start the worker, so that what an earlier process has left is delivered."""
@@ -122,7 +137,7 @@ class Outbox:
         """Start the worker in this process, whatever `worker` says."""
         with self._starting:
             if self._worker is None and self._desk is not None:
-                self._worker = Worker(self.database, self.store, self._desk, self._rules)
+                self._worker = Worker(self.database, self.store, self.state, self._desk, self._rules)
         if self._worker is not None:
             self._worker.start()
 
@@ -132,24 +147,32 @@ class Outbox:
         Raises:
             QueueError: the database refused; nothing was accepted.
         """
-        desk = self._desk
-        if desk is None:
-            raise QueueError("the outbox is not open: give it to a Dispatcher")
+        desk = self.desk
         if self._worker is None and self.worker and not _idle.get():
             self.start()  # in the child of a fork
         now = desk.clock.time()
 
-        def work(connection: Connection, again: bool) -> None:
-            self.store.put(connection, dispatch, [(part, None) for part in dispatch.parts], now, again=again)
+        def work(connection: Connection, again: bool) -> Plan:
+            if again and self.store.sql.alert_exists.rows(connection, id_=dispatch.id):
+                return Plan([(part, None) for part in dispatch.parts])  # committed, but the answer was lost
+            plan = self.state.plan(connection, dispatch, now, desk.targets, desk.routes)
+            if plan.placed:
+                self.store.put(connection, dispatch, plan.placed, now)
+            return plan
 
-        self.database.write(work)
+        plan = self.database.write(work)
+        if not (plan.placed or plan.dropped):
+            plan.dropped.append(("not_firing", ", ".join(str(route.name) for route in dispatch.routes)))
+        for reason, by in plan.dropped:
+            desk.drop(dispatch.alert, reason, by)
         if self._worker is not None:
-            self._worker.notify({part.target for part in dispatch.parts})
-        return Stored(parts=dispatch.parts)
+            self._worker.notify({part.target for part, bucket in plan.placed if bucket is None}, plan.due)
+        reasons = ", ".join(dict.fromkeys(f"{reason}: {by}" for reason, by in plan.dropped))
+        return Stored(parts=tuple(part for part, _ in plan.placed), dropped=None if plan.placed else reasons)
 
     def conclude(self, dispatch_id: str) -> bool:
         """Note that the end of a dispatch is told; whether it was not yet. Told twice beats never."""
-        now = self._desk.clock.time() if self._desk is not None else 0.0
+        now = self.desk.clock.time()
         try:
             return bool(
                 self.database.write(

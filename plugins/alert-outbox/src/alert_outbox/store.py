@@ -14,13 +14,14 @@ from sqlalchemy.engine import Dialect
 
 from alert_core import Alert, Delivery, PermanentDeliveryError, Severity
 from alert_core.queues import Dispatch, Outcome, Part
-from alert_outbox.schema import ALERTS, DEAD, DELIVERED, DELIVERIES, GATHERED, HELD, WAITING, is_state
+from alert_outbox.schema import ALERTS, BUCKETS, DEAD, DELIVERED, DELIVERIES, GATHERED, HELD, RATES, WAITING, is_state
 from alert_outbox.statements import Connection, Row, Statements
 
 _log = logging.getLogger(__name__)
 _UNREADABLE: Final = Alert("an alert that cannot be read", "see alertctl outbox list --state dead")
 _A: Final = ALERTS.c
 _D: Final = DELIVERIES.c
+_B: Final = BUCKETS.c
 _OPEN: Final = is_state(WAITING, HELD)
 
 
@@ -53,7 +54,18 @@ def _insert_delivery() -> Any:
 
 
 def _taken() -> Any:
-    columns = (_D.id, _D.dispatch, _D.target, _D.recipient, _D.attempts, _D.stored, _D.lease, _D.arrived, _A.body)
+    columns = (
+        _D.id,
+        _D.dispatch,
+        _D.target,
+        _D.recipient,
+        _D.attempts,
+        _D.stored,
+        _D.lease,
+        _D.arrived,
+        _A.body,
+        _D.rank,
+    )
     return sa.select(*columns).join(ALERTS, _A.id == _D.dispatch)
 
 
@@ -75,6 +87,13 @@ def _due() -> Any:
 def _free_next() -> Any:
     first = sa.select(sa.func.min(_D.id)).where(_D.order_key == _param("order_key_"), _OPEN)
     return sa.update(DELIVERIES).values(state=WAITING).where(_D.id == first.scalar_subquery(), is_state(HELD))
+
+
+def _free_heads() -> Any:
+    earlier = DELIVERIES.alias("earlier")
+    waits = earlier.c.state.in_([sa.literal_column(f"'{state}'") for state in (WAITING, HELD)])
+    behind = sa.exists().where(earlier.c.order_key == _D.order_key, earlier.c.id < _D.id, waits)
+    return sa.update(DELIVERIES).values(state=WAITING).where(is_state(HELD), _D.target == _param("target_"), ~behind)
 
 
 def _end(*conditions: Any) -> Any:
@@ -151,6 +170,59 @@ _CLAUSES: Final[Mapping[str, Any]] = {
     ),
     "targets": lambda: sa.select(_D.target, sa.func.count()).where(_OPEN).group_by(_D.target),
     "old": lambda: sa.select(_A.id).where(_A.closed < _param("before")).limit(_param("most", sa.Integer)),
+    "spent": lambda: sa.select(RATES.c.spent, RATES.c.at).where(RATES.c.target == _param("target_")).with_for_update(),
+    "insert_spent": lambda: sa.insert(RATES).values(
+        target=_param("target_", sa.Text), spent=sa.literal_column("0"), at=_param("now", sa.Double)
+    ),
+    "spend": lambda: (
+        sa.update(RATES).values(spent=_param("spent_"), at=_param("now")).where(RATES.c.target == _param("target_"))
+    ),
+    "gather": lambda: (
+        sa.update(DELIVERIES)
+        .values(state=GATHERED, bucket=_param("bucket_"))
+        .where(
+            _OPEN,
+            _D.target == _param("target_"),
+            _D.lease.is_(None),
+            _D.attempts == sa.literal_column("0"),
+            _D.rank <= _param("most_rank"),
+        )
+    ),
+    "free_heads": _free_heads,
+    "bucket": lambda: sa.select(_B.due, _B.told).where(_B.id == _param("id_")).with_for_update(),
+    "insert_bucket": lambda: sa.insert(BUCKETS).values(
+        **{name: _param(f"{name}_", _B[name].type) for name in ("id", "kind", "name", "label", "due")}
+    ),
+    "set_bucket": lambda: (
+        sa.update(BUCKETS).values(due=_param("due_"), told=_param("told_")).where(_B.id == _param("id_"))
+    ),
+    "due_buckets": lambda: (
+        sa.select(_B.id, _B.kind, _B.name, _B.label, _B.due)
+        .where(_B.due <= _param("now"))
+        .order_by(_B.due)
+        .limit(_param("most", sa.Integer))
+        .with_for_update(skip_locked=True)
+    ),
+    "next_bucket": lambda: sa.select(sa.func.min(_B.due)),
+    "buckets": lambda: sa.select(_B.id, _B.kind, _B.name, _B.due).order_by(_B.id),
+    "gathered": lambda: (
+        _taken()
+        .where(is_state(GATHERED), _D.bucket == _param("bucket_"))
+        .order_by(_D.id)
+        .with_for_update(of=DELIVERIES)
+    ),
+    "gathered_now": lambda: _taken().where(is_state(GATHERED), _D.bucket == _param("bucket_")).order_by(_D.id),
+    "tell_alone": lambda: (
+        sa.update(DELIVERIES)
+        .values(state=HELD, due=_param("now"), bucket=sa.null())
+        .where(_D.id == _param("id_"), is_state(GATHERED))
+        .returning(_D.order_key)
+    ),
+    "summarised": lambda: (
+        sa.update(DELIVERIES)
+        .values(state=DELIVERED, ended=_param("now"), result=_param("result_"))
+        .where(_D.id == _param("id_"), is_state(GATHERED))
+    ),
     "overview": lambda: (
         sa.select(_D.target, _D.state, sa.func.count(), sa.func.min(_D.stored), sa.func.max(_D.attempts))
         .group_by(_D.target, _D.state)
@@ -196,6 +268,7 @@ _CLAUSES: Final[Mapping[str, Any]] = {
 Placed = tuple[Part, str | None]
 """A delivery, and the bucket in which it is gathered, if it is."""
 RANKS: Final = {severity: rank for rank, severity in enumerate(Severity)}
+CRITICAL: Final = RANKS[Severity.CRITICAL]
 SUMMARY: Final = 9
 """The rank of a summary: no rate holds it up a second time."""
 
@@ -222,12 +295,13 @@ class Taken:
     stored: float
     crashed: bool
     arrived: tuple[tuple[str, str | None], ...] = ()
+    rank: int = 0
     until: float = 0.0
 
     @classmethod
     def of(cls, row: Row, until: float = 0.0) -> Taken:
         """Read what `_taken()` selects."""
-        number, dispatch, target, recipient, attempts, stored, lease, arrived, body = row
+        number, dispatch, target, recipient, attempts, stored, lease, arrived, body, rank = row
         alert = Alert.from_dict(json.loads(body))
         part = Part(target, recipient)
         return cls(
@@ -238,6 +312,7 @@ class Taken:
             stored=stored,
             crashed=lease is not None,
             arrived=tuple((child, to) for child, to in json.loads(arrived or "[]")),
+            rank=rank,
             until=until,
         )
 
@@ -264,12 +339,9 @@ class Store:
         placed: Sequence[Placed],
         now: float,
         *,
-        again: bool = False,
         is_summary: bool = False,
     ) -> None:
-        """Insert an alert and its deliveries, unless `again` finds them there."""
-        if again and self.sql.alert_exists.rows(connection, id_=dispatch.id):
-            return
+        """Insert an alert and its deliveries."""
         body = json.dumps(dispatch.alert.to_dict(), separators=(",", ":"))
         self.sql.insert_alert.run(
             connection, id_=dispatch.id, alert_id_=dispatch.alert.id, body_=body, stored_=now, open_=len(placed)
@@ -293,12 +365,22 @@ class Store:
         )
 
     def take(
-        self, connection: Connection, target: str, *, now: float, until: float, most: int, mine: Collection[int]
+        self,
+        connection: Connection,
+        target: str,
+        *,
+        now: float,
+        until: float,
+        most: int,
+        mine: Collection[int],
+        limit: Any = None,
     ) -> list[Taken]:
         """Lease at most `most` deliveries that are due, but none of `mine`, which this process has already."""
         rows = self.sql.due.rows(connection, target_=target, now=now, most=most + len(mine))
-        taken = [one for row in rows if row[0] not in mine and (one := self._readable(connection, row, now, until))]
-        taken = taken[:most]
+        rows = [row for row in rows if row[0] not in mine]
+        if limit is not None:
+            rows = self._within(connection, target, rows, limit, now)
+        taken = [one for row in rows[:most] if (one := self._readable(connection, row, now, until))]
         self.sql.lease.run_many(
             connection,
             [
@@ -307,6 +389,43 @@ class Store:
             ],
         )
         return taken
+
+    def _within(self, connection: Connection, target: str, rows: list[Row], limit: Any, now: float) -> list[Row]:
+        """Those that the target's rate lets pass: critical ones three times as many. The others are gathered."""
+        spent, at = self.sql.spent.one(connection, target_=target) or (None, now)
+        if spent is None:
+            self.sql.insert_spent.run(connection, target_=target, now=now)
+        used = max((spent or 0.0) - max(now - at, 0.0) * limit.count / limit.seconds, 0.0)
+        passed, over = [], -1
+        for row in rows:
+            rank, is_first = row[-1], row[4] == 0 and row[6] is None
+            allowed = limit.count * (3 if rank == CRITICAL else 1)
+            if rank == SUMMARY or not is_first:
+                passed.append(row)
+            elif used + 1 <= allowed + 1e-9:
+                used += 1
+                passed.append(row)
+            else:
+                over = max(over, rank if rank == CRITICAL else CRITICAL - 1)
+        self.sql.spend.run(connection, target_=target, spent_=used, now=now)
+        if over >= 0:
+            bucket = f"rate:{target}"
+            self.sql.gather.run(connection, target_=target, bucket_=bucket, most_rank=over)
+            self.sql.free_heads.run(connection, target_=target)
+            self.open_bucket(connection, bucket, "rate", target, target, now + limit.seconds, now)
+        return passed
+
+    def open_bucket(
+        self, connection: Connection, bucket: str, kind: str, name: str, label: str, due: float, now: float
+    ) -> float:
+        """Let a bucket be told at `due`, or when it is to be told already if that is sooner; when that is."""
+        found = self.sql.bucket.one(connection, id_=bucket)
+        if found is None:
+            self.sql.insert_bucket.run(connection, id_=bucket, kind_=kind, name_=name, label_=label, due_=due)
+            return due
+        due = due if found[0] is None else min(found[0], due)
+        self.sql.set_bucket.run(connection, id_=bucket, due_=max(due, now), told_=found[1])
+        return due
 
     def _readable(self, connection: Connection, row: Row, now: float, until: float) -> Taken | None:
         """The row, or None where nobody can read its alert: it is a dead letter then, and holds up no other."""

@@ -17,8 +17,10 @@ from alert_core import errors as alert_errors
 from alert_core.queues import Desk, Dispatch, Outcome
 from alert_outbox.database import Database
 from alert_outbox.schema import DEAD, DELIVERED
+from alert_outbox.state import State, next_time
 from alert_outbox.statements import Connection, Row
 from alert_outbox.store import Ended, Store, Taken, arrived_json
+from alert_outbox.summaries import Buckets, Told
 
 MARGIN: Final = 5.0
 """Seconds by which a lease outlives the attempt's timeout."""
@@ -37,6 +39,7 @@ class Rules:
     give_up_after: float = 86_400.0
     longest_backoff: float = 300.0
     keep: float = 30 * 86_400.0
+    empty_digests: bool = False
     dead_letter_target: str | None = None
 
 
@@ -69,9 +72,13 @@ class Worker:
     A delivery that is under way here is never taken a second time by this process, whatever its lease says.
     """
 
-    def __init__(self, database: Database, store: Store, desk: Desk, rules: Rules) -> None:
+    def __init__(self, database: Database, store: Store, state: State, desk: Desk, rules: Rules) -> None:
         self._database = database
         self._store = store
+        self._state = state
+        self._buckets = Buckets(store, desk, empty_digests=rules.empty_digests)
+        self._bucket_due: float | None = None
+        self._silence_ends: float | None = None
         self._desk = desk
         self._rules = rules
         self._clock = desk.clock
@@ -101,10 +108,12 @@ class Worker:
         except RuntimeError:
             self._thread = None
 
-    def notify(self, targets: Any) -> None:
-        """Something new is due for these targets, and the database has taken it."""
+    def notify(self, targets: Any, bucket_due: float | None = None) -> None:
+        """Something new is due for these targets, and the database has taken it; a bucket is told at `bucket_due`."""
         with self._changed:
             self._drained, self._trouble = False, 0.0
+            if bucket_due is not None:
+                self._bucket_due = min(self._bucket_due or bucket_due, bucket_due)
             for target in targets:
                 self._due[target] = 0.0
             self._clock.notify(self._changed, 1_000)
@@ -268,7 +277,7 @@ class Worker:
         try:
             self._write_unwritten()
             self._keep_house()
-            started = self._take()
+            started = self._tell_buckets() + self._take()
         except alert_errors.QueueError as error:
             first, longest = TROUBLE
             with self._changed:
@@ -286,6 +295,7 @@ class Worker:
         with self._changed:
             now = self._clock.time()
             free = [due for target, due in self._due.items() if len(self._mine[target]) < self._room(target)]
+            free += [due for due in (self._bucket_due, self._silence_ends) if due is not None]
             soonest = min(free, default=now + self._rules.poll)
             if soonest == 0.0:
                 return 0.0
@@ -313,7 +323,7 @@ class Worker:
         if not wanted:
             return 0
 
-        def lease(connection: Connection, _: bool) -> tuple[list[Taken], Mapping[str, float | None]]:
+        def lease(connection: Connection, _: bool) -> tuple[list[Taken], Mapping[str, float | None], float | None]:
             found = [
                 one
                 for target, room in wanted.items()
@@ -324,12 +334,14 @@ class Worker:
                     until=now + self._timeout(target) + MARGIN,
                     most=room,
                     mine=mine[target],
+                    limit=self._desk.targets[target].limit,
                 )
             ]
-            return found, {target: self._store.next_due(connection, target) for target in wanted}
+            following = {target: self._store.next_due(connection, target) for target in wanted}
+            return found, following, self._next_bucket(connection)
 
         try:
-            found, following = self._database.write(lease)
+            found, following, self._bucket_due = self._database.write(lease)
         except BaseException:
             self.notify(wanted)
             raise
@@ -340,6 +352,44 @@ class Worker:
         for taken in found:
             self._start(taken)
         return len(found)
+
+    def _tell_buckets(self) -> int:
+        """Tell the groups and digests that are due; how many summaries and single alerts that made."""
+        now = self._clock.time()
+        if self._bucket_due is None or self._bucket_due > now:
+            return 0
+        told = self._database.write(lambda connection, _: self._buckets.tell(connection, now))
+        self.finish_gathered(told)
+        with self._changed:
+            self._bucket_due = None  # the next look at the database says
+        self.notify([*told.targets, *self._due])
+        return len(told.targets)
+
+    def finish_gathered(self, told: Told) -> None:
+        """Tell of the ends of dispatches that a summary has brought about."""
+        for dispatch_id, alert, rows in told.finished:
+            deliveries = tuple(delivery_of(row) for row in rows)
+            self._desk.finish(dispatch_id, alert, DeliveryReport(alert_id=alert.id, deliveries=deliveries, stored=True))
+
+    def _next_bucket(self, connection: Connection) -> float | None:
+        found = self._store.sql.next_bucket.one(connection)
+        return None if found is None else found[0]
+
+    def _wake(self, connection: Connection, now: float) -> set[str]:
+        """Put what was silenced and fires still; the targets that get it."""
+        routes = {str(route.name): route for route in self._desk.routes}
+        targets = set()
+        for name, alert in self._state.woken(connection, now):
+            if name not in routes:
+                continue
+            names = [one for one in routes[name].targets if alert.severity >= self._desk.targets[one].min_severity]
+            parts, route = self._desk.parts(names), routes[name]
+            dispatch = Dispatch(id=uuid.uuid4().hex, alert=alert, parts=parts, routes=(route,))
+            plan = self._state.plan(connection, dispatch, now, self._desk.targets, self._desk.routes)
+            if plan.placed:
+                self._store.put(connection, dispatch, plan.placed, now)
+            targets |= {part.target for part, _ in plan.placed}
+        return targets
 
     def _start(self, taken: Taken) -> None:
         claim = _Claim(self, taken)
@@ -373,23 +423,36 @@ class Worker:
     def _keep_house(self) -> None:
         """Once a minute: what a clock that went back has put off, targets that nobody has any more, old history."""
         now = self._clock.time()
-        if 0 <= now - self._kept < 60:  # noqa: PLR2004 - a minute
+        if 0 <= now - self._kept < 60 and (self._silence_ends is None or now < self._silence_ends):  # noqa: PLR2004 - a minute
             return
         self._kept = now
         longest = max([self._rules.longest_backoff, *(self._timeout(name) + MARGIN for name in self._desk.targets)])
         longest = max([longest, *(self._desk.retry(name).maximum for name in self._desk.targets)])
 
-        def work(connection: Connection, _: bool) -> list[Taken]:
+        def work(connection: Connection, _: bool) -> tuple[list[Taken], set[str], Row | None]:
             self._store.sql.heal.run(connection, now=now, horizon=now + longest)
             self._store.purge(connection, now - self._rules.keep, 1_000)
+            self._state.sql.forget.run(connection, before=now - self._rules.keep)
+            self._open_digests(connection, now)
             lost = []
             for target, _count in self._store.sql.targets.rows(connection):
                 if target not in self._desk.targets:
                     lost += self._store.abandon(connection, target, now, now - self._rules.give_up_after)
-            return lost
+            return lost, self._wake(connection, now), self._state.sql.next_end.one(connection, now=now)
 
-        for taken in self._database.write(work):
+        lost, woken, silence_ends = self._database.write(work)
+        self._silence_ends = None if silence_ends is None else silence_ends[0]
+        for taken in lost:
             self._bury(taken)
+        if woken:
+            self.notify(woken)
+
+    def _open_digests(self, connection: Connection, now: float) -> None:
+        """Where empty digests are sent too, each waits for its time from the start."""
+        for route in self._desk.routes if self._rules.empty_digests else ():
+            if route.digest is not None:
+                name, due = str(route.name), next_time(route.digest, now)
+                self._store.open_bucket(connection, f"digest:{name}", "digest", name, name, due, now)
 
     def _write_unwritten(self) -> None:
         while self._unwritten:
