@@ -15,24 +15,33 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from alert_core import Alert, Dispatcher
+from alert_core import Alert, Dispatcher, Route
 from alert_core.queues import Clock, Dispatch, Stored
 from alert_core.testing import isolated_plugins
 from alert_outbox import Outbox
+from alert_outbox.summaries import Buckets
 
 WAYS: dict[str, Callable[[], None]] = {
     "SIGKILL": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "SIGTERM": lambda: os.kill(os.getpid(), signal.SIGTERM),
     "os._exit": lambda: os._exit(3),
 }
-POINTS = ("before the commit", "after the commit, before the return", "after the lease", "after the answer")
+CLAIM = "during the digest's claim"
+POINTS = ("before the commit", "after the commit, before the return", "after the lease", "after the answer", CLAIM)
 
 
 class LaterClock(Clock):
-    """A minute later: the leases of the dead have run out."""
+    """A minute later, when the leases of the dead have run out; or days, when a digest is due."""
+
+    def __init__(self, seconds: float = 60) -> None:
+        self.seconds = seconds
 
     def time(self) -> float:
-        return time.time() + 60
+        return time.time() + self.seconds
+
+
+TWO_DAYS = 2 * 86_400
+DIGEST = Route(["a"], name="daily", digest="08:00")
 
 
 class DyingOutbox(Outbox):
@@ -83,15 +92,37 @@ def first(options: dict[str, Any], path: Path, point: str, way: str) -> None:
     DyingOutbox.point, DyingOutbox.way = point, way
     has_worker = point in {"after the lease", "after the answer"}
     outbox = DyingOutbox(**options, worker=has_worker)
-    d = Dispatcher([Provider(path, point, way)], queue=outbox, plugins=isolated_plugins())
+    routes = [DIGEST] if point == CLAIM else []
+    d = Dispatcher([Provider(path, point, way)], queue=outbox, plugins=isolated_plugins(), routes=routes)
     d.enqueue(Alert("t", "m"))
+    if point == CLAIM:
+        tell = Buckets.tell
+
+        def dying(self: Buckets, connection: Any, now: float, only: str | None = None) -> Any:
+            tell(self, connection, now, only)
+            WAYS[way]()
+
+        Buckets.tell = dying  # type: ignore[method-assign]
+        d = Dispatcher(
+            [Provider(path)],
+            queue=Outbox(**options),
+            plugins=isolated_plugins(),
+            routes=routes,
+            clock=LaterClock(TWO_DAYS),
+        )
     time.sleep(60)
 
 
-def second(options: dict[str, Any], path: Path) -> None:
+def second(options: dict[str, Any], path: Path, point: str) -> None:
     """Deliver what is there, and look a second time whether anything is left."""
-    outbox = Outbox(**options)
-    d = Dispatcher([Provider(path)], queue=outbox, plugins=isolated_plugins(), clock=LaterClock())
+    outbox, claims = Outbox(**options), point == CLAIM
+    d = Dispatcher(
+        [Provider(path)],
+        queue=outbox,
+        plugins=isolated_plugins(),
+        routes=[DIGEST] if claims else [],
+        clock=LaterClock(TWO_DAYS + 60 if claims else 60),
+    )
     d.flush(60)
     d.flush(60)
     d.close(10)
@@ -118,8 +149,8 @@ def main(folder: Path, url: str | None) -> None:
             path.touch()
             options = {"url": url} if url else {"path": f"{path}.db"}
             status = forked(lambda: first(options, path, point, way))  # noqa: B023 - called at once
-            forked(lambda: second(options, path))  # noqa: B023 - as above
-            results.append({"point": point, "way": way, "status": status, "delivered": path.read_text().split()})
+            forked(lambda: second(options, path, point))  # noqa: B023 - as above
+            results.append({"point": point, "way": way, "status": status, "delivered": path.read_text().splitlines()})
     sys.stdout.write(json.dumps(results))
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from alert_core import Alert, Dispatcher, PermanentDeliveryError
+from alert_core import Alert, Dispatcher, PermanentDeliveryError, Route
 from alert_core.testing import isolated_plugins
-from alert_outbox import Outbox
+from alert_outbox import Outbox, cli_state
 from alert_outbox.cli import outbox
 
 Run = Callable[..., Result]
@@ -129,6 +129,77 @@ def test_without_an_outbox_in_the_configuration_it_says_so(run: Run, tmp_path: P
 def test_before_the_first_alert_there_is_nothing_to_look_at(run: Run) -> None:
     with pytest.raises(Exception, match="it is made when the first alert is enqueued"):
         run("list")
+
+
+ROUTED = (
+    CONFIGURATION
+    + """
+[[routes]]
+name = "daily"
+targets = ["a"]
+digest = "08:00 Africa/Luanda"
+"""
+)
+
+
+@pytest.fixture
+def state(run: Run, tmp_path: Path, target: Any) -> Callable[..., Any]:
+    """Runs `silence` and `digest`; the configuration has a digest, in which two alerts wait."""
+    (tmp_path / "alerts.toml").write_text(ROUTED)
+    routes = [Route(["a"], name="daily", digest="08:00 Africa/Luanda")]
+    outbox = Outbox(path="alerts.db", worker=False)
+    with Dispatcher([target("a")], queue=outbox, plugins=isolated_plugins(), routes=routes) as d:
+        d.enqueue(Alert("one", "m"))
+        d.enqueue(Alert("two", "m", severity="critical"))
+    runner = CliRunner()
+
+    def invoke(command: str, *arguments: Any) -> Any:
+        group = cli_state.silence if command == "silence" else cli_state.digest
+        given = [*map(str, arguments), "--json"]
+        return json.loads(runner.invoke(group, given, standalone_mode=False, catch_exceptions=False).output)
+
+    return invoke
+
+
+def test_a_silence_is_added_listed_and_expired(state: Any) -> None:
+    made = state("silence", "add", "source=db", "severity=>=error", "tags=x,y", "--for", "2h", "--reason", "upgrade")
+    (row,) = state("silence", "list")
+    assert (row["id"], row["ends"], row["reason"]) == (made["id"], made["ends"], "upgrade")
+    assert row["match"] == {"source": "db", "severity": ">=error", "tags": ["x", "y"]}
+    assert state("silence", "expire", made["id"]) == {"expired": 1}
+    assert state("silence", "list") == []
+    assert len(state("silence", "list", "--all")) == 1
+    with pytest.raises(Exception, match="no silence 1 holds"):
+        state("silence", "expire", made["id"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["severity"], "write it as FIELD=VALUE"),
+        (["severity=loud"], "severity"),
+        (["colour=red"], "colour"),
+        (["source=x", "--for", "soon"], "must be a time"),
+        (["source=x", "--starts", "tomorrow"], "isoformat"),
+    ],
+)
+def test_a_silence_that_makes_no_sense_is_refused(state: Any, arguments: list[str], fault: str) -> None:
+    with pytest.raises(Exception, match=fault):
+        state("silence", "add", *arguments, "--reason", "r")
+
+
+def test_a_digest_is_previewed_without_sending_and_sent_once(state: Any, run: Run) -> None:
+    for _ in range(2):
+        shown = state("digest", "preview", "daily")
+        assert shown["alert"]["title"] == "Digest daily: 2 fired, 0 resolved, 2 still open"
+        assert shown["due"].endswith("07:00:00+00:00")
+    assert state("digest", "send", "daily") == {"sent_to": ["a"]}
+    assert state("digest", "send", "daily") == {"sent_to": []}
+    (waiting,) = rows(run, "list", "--state", "waiting")
+    assert waiting["title"] == "Digest daily: 2 fired, 0 resolved, 2 still open"
+    assert state("digest", "preview", "daily")["alert"]["metadata"]["alerts"] == 0
+    with pytest.raises(Exception, match="no route 'weekly' has a digest; those that have: daily"):
+        state("digest", "preview", "weekly")
 
 
 @pytest.mark.once

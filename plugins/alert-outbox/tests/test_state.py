@@ -285,6 +285,7 @@ class TestGroups:
 
 
 class TestRates:
+    @pytest.mark.once
     def test_a_flood_of_ten_thousand_of_one_kind_ends_as_a_handful_of_messages_with_the_counts_right(
         self, world: Any
     ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import threading
@@ -12,11 +11,11 @@ from typing import Any, Final
 
 import attrs
 
-from alert_core import Delivery, DeliveryError, DeliveryReport, Receipt, UncertainDeliveryError
+from alert_core import Delivery, UncertainDeliveryError
 from alert_core import errors as alert_errors
 from alert_core.queues import Desk, Dispatch, Outcome
 from alert_outbox.database import Database
-from alert_outbox.schema import DEAD, DELIVERED
+from alert_outbox.reports import report_of
 from alert_outbox.state import State, next_time
 from alert_outbox.statements import Connection, Row
 from alert_outbox.store import Ended, Store, Taken, arrived_json
@@ -211,9 +210,7 @@ class Worker:
         """Tell of the end of a dispatch, if this was its last delivery."""
         if claim.ended is not None and claim.ended.report is not None:
             alert = claim.taken.dispatch.alert
-            deliveries = tuple(delivery_of(row) for row in claim.ended.report)
-            report = DeliveryReport(alert_id=alert.id, deliveries=deliveries, stored=True)
-            self._desk.finish(claim.taken.dispatch.id, alert, report)
+            self._desk.finish(claim.taken.dispatch.id, alert, report_of(alert, claim.ended.report))
 
     def _bury(self, taken: Taken) -> None:
         _log.warning("%s: a delivery is a dead letter", taken.part.target)
@@ -368,8 +365,7 @@ class Worker:
     def finish_gathered(self, told: Told) -> None:
         """Tell of the ends of dispatches that a summary has brought about."""
         for dispatch_id, alert, rows in told.finished:
-            deliveries = tuple(delivery_of(row) for row in rows)
-            self._desk.finish(dispatch_id, alert, DeliveryReport(alert_id=alert.id, deliveries=deliveries, stored=True))
+            self._desk.finish(dispatch_id, alert, report_of(alert, rows))
 
     def _next_bucket(self, connection: Connection) -> float | None:
         found = self._store.sql.next_bucket.one(connection)
@@ -475,29 +471,3 @@ class Worker:
 
     def _timeout(self, target: str) -> float:
         return self._desk.targets[target].timeout
-
-
-def delivery_of(row: Row) -> Delivery:
-    """A delivery, of what `Store.sql.report` selects."""
-    target, recipient, state, attempts, stored, ended, result = row
-    last = json.loads(result or "{}")
-    outcome = {DELIVERED: Outcome.DELIVERED, DEAD: Outcome(last.get("outcome", Outcome.PERMANENT))}
-    return Delivery(
-        target=target,
-        kind=last.get("kind", ""),
-        recipient=recipient,
-        outcome=outcome.get(state, Outcome.QUEUED),
-        attempts=attempts,
-        receipt=Receipt(**last["receipt"]) if last.get("receipt") else None,
-        error=_error_of(last.get("error")),
-        elapsed=max((ended or stored) - stored, 0.0),
-    )
-
-
-def _error_of(told: Mapping[str, Any] | None) -> DeliveryError | None:
-    """An error of what `Delivery.to_dict()` wrote of it; of a plugin's own class the nearest of the core's."""
-    if not told:
-        return None
-    kinds = ("PermanentDeliveryError", "RetryableDeliveryError", "UncertainDeliveryError")
-    kind = getattr(alert_errors, told["type"]) if told["type"] in kinds else DeliveryError
-    return kind(told["message"], status=told["status"], code=told["code"], retry_after=told["retry_after"])
