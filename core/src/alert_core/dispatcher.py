@@ -314,6 +314,8 @@ class Dispatcher:
         if self._desk is not None and dropped is None and (names or is_kept):
             with self._refused(raises=ends is None):
                 return self._put(self._desk, told, names, explicit), []
+            if not names:
+                names, dropped = self._routed(prepared)
         ticket = Ticket(
             alert.id,
             clock=self._clock,

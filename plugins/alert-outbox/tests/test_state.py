@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alert_core import Alert, Route
+from alert_core import Alert, QueueError, Route
 from alert_core.queues import DailyTime
 from alert_core.testing import VirtualClock
 from alert_outbox import Outbox
@@ -147,6 +147,18 @@ class TestDedup:
         w.say(severity="critical")
         w.say(severity="info", status="resolved")
         assert [alert.status for alert in w.a.alerts] == ["firing", "resolved"]
+
+    def test_a_resolve_that_is_routed_nowhere_and_cannot_be_stored_is_told_as_dropped(
+        self, world: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        w = world(Route([], name="silent"))
+
+        def refuse(_: Any) -> None:
+            raise QueueError("the disk is full")
+
+        monkeypatch.setattr(w.queue, "put", refuse)
+        assert w.d.send(Alert("t", "m", status="resolved")).dropped == "silenced: silent"
+        assert w.events.of("dropped") == [("dropped", "t", "silenced", "silent")]
 
     def test_each_route_and_each_key_is_by_itself(self, world: Any) -> None:
         w = world(

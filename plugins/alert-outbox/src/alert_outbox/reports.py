@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
-from alert_core import Alert, Delivery, DeliveryError, DeliveryReport, Receipt
-from alert_core import errors as alert_errors
+from alert_core import (
+    Alert,
+    Delivery,
+    DeliveryError,
+    DeliveryReport,
+    PermanentDeliveryError,
+    Receipt,
+    RetryableDeliveryError,
+    UncertainDeliveryError,
+)
 from alert_core.queues import Outcome
 from alert_outbox.schema import DEAD, DELIVERED
 from alert_outbox.statements import Row
+
+_KINDS: Final[Mapping[str, type[DeliveryError]]] = {
+    kind.__name__: kind for kind in (PermanentDeliveryError, RetryableDeliveryError, UncertainDeliveryError)
+}
 
 
 def report_of(alert: Alert, rows: Iterable[Row]) -> DeliveryReport:
@@ -39,6 +51,5 @@ def _error_of(told: Mapping[str, Any] | None) -> DeliveryError | None:
     """An error of what `Delivery.to_dict()` wrote of it; of a plugin's own class the nearest of the core's."""
     if not told:
         return None
-    kinds = ("PermanentDeliveryError", "RetryableDeliveryError", "UncertainDeliveryError")
-    kind = getattr(alert_errors, told["type"]) if told["type"] in kinds else DeliveryError
+    kind = _KINDS.get(told["type"], DeliveryError)
     return kind(told["message"], status=told["status"], code=told["code"], retry_after=told["retry_after"])

@@ -11,8 +11,7 @@ from typing import Any, Final
 
 import attrs
 
-from alert_core import Delivery, UncertainDeliveryError
-from alert_core import errors as alert_errors
+from alert_core import Delivery, QueueError, UncertainDeliveryError
 from alert_core.queues import Desk, Dispatch, Outcome
 from alert_outbox.database import Database
 from alert_outbox.reports import report_of
@@ -166,7 +165,7 @@ class Worker:
                     )
                 )
             )
-        except alert_errors.QueueError:
+        except QueueError:
             return False
 
     def record(self, claim: _Claim, delivery: Delivery, arrived: str) -> bool:
@@ -245,7 +244,7 @@ class Worker:
         """Write it now, or as soon as the database takes it: it has happened, and is not to happen again."""
         try:
             self._database.write(work)
-        except alert_errors.QueueError as error:
+        except QueueError as error:
             _log.warning("what an attempt came to is not written yet: %s", error)
             with self._changed:
                 self._unwritten.append((claim, work))
@@ -275,7 +274,7 @@ class Worker:
             self._write_unwritten()
             self._keep_house()
             started = self._tell_buckets() + self._take()
-        except alert_errors.QueueError as error:
+        except QueueError as error:
             first, longest = TROUBLE
             with self._changed:
                 self._trouble = min(max(self._trouble * 2, first), longest)
