@@ -16,7 +16,10 @@ from hypothesis import settings
 REQUIRED = bool(os.environ.get("ALERT_CORE_REQUIRE_SERVERS"))
 ROOT = Path(__file__).parent
 NOX = ROOT / ".nox"
-SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])  # where Debian keeps its servers
+# Where Debian keeps its servers.
+SEARCH = os.pathsep.join(
+    [os.environ.get("PATH", ""), "/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
+)
 
 # The same examples everywhere, so that a failure is everyone's; `nox -s fuzz` and `random` look for new ones.
 # Without a deadline, since shared machines stall: only an example's result counts.
@@ -25,7 +28,7 @@ settings.register_profile("random", deadline=None, max_examples=500)
 settings.register_profile("few", parent=settings.get_profile("default"), max_examples=10)
 settings.load_profile("default")
 
-ONE_PROCESS = ("tests/wheels", "tests/third_party", "core/tests/testing", "plugins/alert-sandbox/tests")
+ONE_PROCESS = ("tests/wheels", "tests/third_party", "core/tests/testing", "plugins/alert-sandbox/tests", "plugins/alert-outbox/tests")
 """Folders whose tests share what takes seconds to make: pytest-xdist keeps each of them in one process."""
 
 

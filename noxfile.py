@@ -77,14 +77,14 @@ def run_tests(session: nox.Session, *arguments: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run every test of every distribution, and tests/, on the running interpreter."""
     install(session, "tests")
-    run_tests(session, *AT_ONCE)
+    run_tests(session, *AT_ONCE, "-m", "not chaos")
 
 
 @nox.session(python=PYTHONS)
 def tests_all(session: nox.Session) -> None:
     """Run the tests on each supported interpreter that is installed here, but for those marked `once`."""
     install(session, "tests")
-    run_tests(session, *AT_ONCE, "-m", "not once", "--hypothesis-profile=few")
+    run_tests(session, *AT_ONCE, "-m", "not once and not chaos", "--hypothesis-profile=few")
 
 
 @nox.session
@@ -228,6 +228,16 @@ def bench(session: nox.Session) -> None:
         python = str(peers / name / "bin" / "python")
         session.run(python, "-m", "pip", "install", "-q", f"{name}=={version}", external=True)
     session.run("python", "benchmarks", "--peers", str(peers), *session.posargs)
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Kill processes that deliver from the outbox two hundred times; `-- --kills 1000 --seed 7`: otherwise."""
+    install(session, "tests")
+    session.run("pytest", "plugins/alert-outbox/tests", "-m", "chaos")
+    folder = Path(session.create_tmp()) / "outbox"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("python", "plugins/alert-outbox/tests/chaos.py", str(folder), *session.posargs)
 
 
 @nox.session

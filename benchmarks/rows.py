@@ -73,6 +73,7 @@ def rows(setting: Setting) -> Iterator[Row]:
     yield from _rates(setting)
     yield from _computations(setting)
     yield from _imports()
+    yield from _durable(setting)
 
 
 def _fan_outs(setting: Setting) -> Iterator[Row]:
@@ -207,4 +208,40 @@ def _imports() -> Iterator[Row]:
         tuple(Run(who, "importing.py", "memory", {"statement": text}) for who, text in statements.items()),
         limit=20,
         of="value",
+    )
+
+
+def _durable(setting: Setting) -> Iterator[Row]:
+    def ours(who: str, function: str, **arguments: Any) -> Run:
+        return Run(who, "run_alert_outbox.py", function, arguments)
+
+    seconds = max(setting.seconds(), 0.5)
+    one, eight = (ours(f"alert-core, {n}", "enqueue", seconds=seconds, threads=n) for n in (1, 8))
+    yield Row(
+        "durable enqueue(), one thread",
+        "enqueue alerts that are built already, each committed to SQLite with synchronous=FULL. The bare loop inserts "
+        "and commits prepared rows into the same tables",
+        "/s",
+        (one, ours("bare loop", "bare", seconds=seconds)),
+        limit=0.6,
+        more_is_better=True,
+        against=("bare loop",),
+    )
+    yield Row(
+        "durable enqueue(), eight threads",
+        "the same from eight threads, which share commits, beside one thread (goal: 2x where a commit takes 1 ms)",
+        "/s",
+        (eight, one),
+        limit=1.5,
+        more_is_better=True,
+        against=(one.who,),
+    )
+    yield Row(
+        "durable queue, drain",
+        "deliver what is stored through a target that does nothing, each end committed",
+        "/s",
+        (ours("alert-core", "drain", count=setting.count(1000)),),
+        limit=0,
+        of="value",
+        more_is_better=True,
     )

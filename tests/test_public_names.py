@@ -18,6 +18,7 @@ PUBLIC = (
     "alert_core.logging",
     "alert_core.mail",
     "alert_core.presentation",
+    "alert_core.queues",
     "alert_core.testing",
     "alert_core.text",
     "alert_core.threads",

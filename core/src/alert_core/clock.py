@@ -16,6 +16,10 @@ class Clock:
         """Seconds that never go back."""
         return time.monotonic()
 
+    def time(self) -> float:
+        """Seconds since 1970, which a change of the system's clock moves: for what outlives the process."""
+        return time.time()
+
     def wait(self, condition: threading.Condition, timeout: float | None) -> None:
         """Wait for a notification of the condition, whose lock is held, at most `timeout` seconds."""
         condition.wait(timeout)

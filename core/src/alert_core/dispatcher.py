@@ -9,11 +9,12 @@ import logging
 import os
 import threading
 import time
+import uuid
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self, TypeVar, cast
 
 from alert_core.alert import Alert, Severity
 from alert_core.clock import Clock
@@ -23,6 +24,7 @@ from alert_core.errors import ConfigError, Fault, QueueError, QueueFull
 from alert_core.failover import Failover
 from alert_core.lanes import Job, Lane
 from alert_core.plugins import Observers, Plugins, installed_plugins
+from alert_core.queues import Desk, Dispatch, Queue, queue_faults
 from alert_core.redaction import Redactor
 from alert_core.report import DeliveryReport, Ticket
 from alert_core.retry import RetryPolicy
@@ -30,6 +32,7 @@ from alert_core.routing import Route, named_routes, route_faults, select, unknow
 from alert_core.settings import Settings
 from alert_core.specs import ProcessorSpec
 
+_T = TypeVar("_T")
 _PLAIN_FIELDS: Final = ("source", "tags", "url", "request_id")
 CLOSING: Final = 1.0  # seconds that close() waits for a transport's own
 _log = logging.getLogger(__name__)
@@ -49,7 +52,7 @@ class Dispatcher:
         retry: for targets that set none of their own.
         deadline: seconds that `send()` and `asend()` take at most.
         plugins: default: the installed ones, loaded once and shared.
-        queue: where deliveries wait; None is in memory, and this version knows no other.
+        queue: where deliveries wait: an `alert_core.queues.Queue`, as alert-outbox has; None is in memory.
         allow_unmasked: let an alert made with `redact=False` through as it is.
         clock: for tests: an `alert_core.testing.VirtualClock`.
 
@@ -68,7 +71,7 @@ class Dispatcher:
         retry: RetryPolicy | None = None,
         deadline: float = 10.0,
         plugins: Plugins | None = None,
-        queue: Any = None,
+        queue: Queue | None = None,
         allow_unmasked: bool = False,
         clock: Clock | None = None,
     ) -> None:
@@ -76,7 +79,7 @@ class Dispatcher:
         named, settings, faults = _named(targets)
         routes = tuple(routes)
         if queue is not None:
-            faults.append(Fault("queue", "this version delivers from memory alone; leave it out"))
+            faults += [Fault("queue", fault) for fault in queue_faults(queue)]
         if not 0 < deadline < float("inf"):
             faults.append(Fault("deadline", "must be seconds: more than 0, and finite"))
         faults += [
@@ -85,7 +88,7 @@ class Dispatcher:
             if name not in DEFAULTS
         ]
         faults += failover_faults(named)
-        faults += route_faults(routes, tuple(named), keeps_state=False)
+        faults += route_faults(routes, tuple(named), keeps_state=bool(getattr(queue, "keeps_state", False)))
         raise_faults(faults)
         self.routes = named_routes(routes)
         self.deadline = deadline
@@ -103,6 +106,8 @@ class Dispatcher:
         children = {c for t in named.values() if isinstance(t, FailoverConfig) for c in t.targets}
         self._everyone = tuple(name for name in named if name not in children)
         self._closed = False
+        self.queue = queue
+        self._desk = self._opened(queue) if queue is not None else None
         _live.add(self)
 
     @classmethod
@@ -172,7 +177,8 @@ class Dispatcher:
         """
         ends = self._clock.monotonic() + self.deadline
         ticket, _ = self._dispatch(alert, targets, ends)
-        ticket.wait(ends - self._clock.monotonic())
+        if self._is_waited_for(ticket):
+            ticket.wait(ends - self._clock.monotonic())
         return ticket.freeze()
 
     async def asend(self, alert: Alert, targets: Iterable[str] | None = None) -> DeliveryReport:
@@ -185,18 +191,22 @@ class Dispatcher:
             with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
                 loop.call_soon_threadsafe(finished.set)
 
-        ticket, _ = self._dispatch(alert, targets, ends)
+        if self._desk is None:
+            ticket, _ = self._dispatch(alert, targets, ends)
+        else:  # a commit waits for a disk or a server
+            ticket, _ = await _aside(loop, lambda: self._dispatch(alert, targets, ends))
         ticket.on_finish(wake)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(finished.wait(), ends - self._clock.monotonic())
+        if self._is_waited_for(ticket):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(finished.wait(), ends - self._clock.monotonic())
         return ticket.freeze()
 
     def enqueue(self, alert: Alert, targets: Iterable[str] | None = None) -> Ticket:
-        """Hand the alert over and return at once. Retries have no deadline.
+        """Hand the alert over and return at once, or when a durable queue has it. Retries have no deadline.
 
         Raises:
             QueueFull: no lane had room for it.
-            QueueError: the dispatcher is closed.
+            QueueError: the dispatcher is closed, or the durable queue did not accept the alert.
             ConfigError: a name in `targets` does not exist.
         """
         ticket, refusals = self._dispatch(alert, targets, None)
@@ -208,10 +218,14 @@ class Dispatcher:
         return ticket
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Wait until every lane is empty and its observers are done, at most `timeout` seconds; whether all are."""
+        """Wait until every lane is empty and its observers are done, at most `timeout` seconds; whether all are.
+
+        Of a durable queue whose worker runs here, what is due is waited for, and not what is to be tried again later.
+        """
         ends = None if timeout is None else self._clock.monotonic() + timeout
+        queue = self.queue is None or self.queue.flush(ends)
         flushed = [lane.flush(ends) for lane in self._lanes.values()]
-        return all(flushed)
+        return queue and all(flushed)
 
     def close(self, timeout: float | None = None) -> None:
         """Flush for `timeout` seconds (default: the deadline), then drop what is left, with the reason `closed`.
@@ -220,8 +234,11 @@ class Dispatcher:
         """
         timeout = self.deadline if timeout is None else timeout
         if not self._closed:
+            ends = self._clock.monotonic() + timeout
             self.flush(timeout)
             self._closed = True
+            if self.queue is not None:
+                self.queue.close(ends)
         for lane in self._lanes.values():
             lane.drop("closed", close=True)
         for thread in [_started(lane) for lane in self._lanes.values()]:
@@ -233,6 +250,23 @@ class Dispatcher:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _opened(self, queue: Queue) -> Desk:
+        desk = Desk(
+            queue,
+            self._lanes,
+            observers=self._observers,
+            drop=self._drop,
+            retry=self._retry,
+            routes=self.routes,
+            clock=self._clock,
+        )
+        queue.open(desk)
+        return desk
+
+    def _is_waited_for(self, ticket: Ticket) -> bool:
+        """Whether something in this process can end what the ticket stands for."""
+        return not ticket.stored or self.queue is None or self.queue.delivers_here
 
     def _lane(self, name: str, target: Any, settings: Settings | None = None) -> Lane:
         attempt = None
@@ -267,13 +301,21 @@ class Dispatcher:
         prepared, dropped = self._prepared(alert)
         told = prepared.masked(self.redactor)
         names: Sequence[str] = ()
-        if dropped is None and explicit is None:
+        is_kept = self._desk is not None and self._desk.hears_of(prepared)
+        if dropped is None and explicit is None and is_kept:
+            names = self.route(prepared)[1]
+        elif dropped is None and explicit is None:
             names, dropped = self._routed(prepared)
         elif dropped is None:
             names = explicit or ()
             if not names:
                 dropped = "no_target"
                 self._drop(told, dropped, "")
+        if self._desk is not None and dropped is None and (names or is_kept):
+            with self._refused(raises=ends is None):
+                return self._put(self._desk, told, names, explicit), []
+            if not names:
+                names, dropped = self._routed(prepared)
         ticket = Ticket(
             alert.id,
             clock=self._clock,
@@ -286,6 +328,23 @@ class Dispatcher:
         if _exiting:
             ticket.wait(self.deadline)
         return ticket, refusals
+
+    def _put(self, desk: Desk, told: Alert, names: Sequence[str], explicit: Sequence[str] | None) -> Ticket:
+        if self._closed:
+            raise QueueError("the dispatcher is closed; the alert was not accepted")
+        routes = () if explicit is not None else tuple(self.route(told)[0])
+        return desk.put(Dispatch(id=uuid.uuid4().hex, alert=told, parts=desk.parts(names), routes=routes))
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _refused(*, raises: bool) -> Iterator[None]:
+        """What the queue refuses is told to who enqueued it; `send()` goes on, and delivers from memory."""
+        try:
+            yield
+        except QueueError as error:
+            if raises:
+                raise
+            _log.warning("the queue refused an alert, which is delivered from memory: %s", error)
 
     def _jobs(self, alert: Alert, told: Alert, names: Iterable[str], ticket: Ticket, ends: float | None) -> list[Job]:
         jobs: list[Job] = []
@@ -374,10 +433,14 @@ class Dispatcher:
     def _exit(self, began: float) -> None:
         if not self._closed:
             self.flush(max(began + self.deadline - time.monotonic(), 0.0))
+            if self.queue is not None:
+                self.queue.close(self._clock.monotonic() + CLOSING)
             for lane in self._lanes.values():
                 lane.drop("exit", close=False)
 
     def _forget(self) -> None:
+        if self.queue is not None:
+            self.queue.forget()
         for lane in self._lanes.values():
             lane.forget()
 
@@ -431,6 +494,34 @@ def _named(targets: Mapping[str, Any] | Iterable[Any]) -> tuple[dict[str, Any], 
             if found is not None:
                 settings[name] = found
     return named, settings, faults
+
+
+async def _aside(loop: asyncio.AbstractEventLoop, work: Callable[[], _T]) -> _T:
+    """What `work` returns or raises, done in a thread of its own; where none can start, it is done here."""
+    future: asyncio.Future[_T] = loop.create_future()
+
+    def settle(result: _T | None, error: BaseException | None) -> None:
+        if future.cancelled():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(cast("_T", result))
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as raised:  # noqa: BLE001 - it is raised where it is awaited
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            loop.call_soon_threadsafe(settle, result, error)
+
+    try:
+        threading.Thread(target=run, name="alert-core-enqueue", daemon=True).start()
+    except RuntimeError:
+        return work()
+    return await future
 
 
 def _started(lane: Lane) -> threading.Thread | None:

@@ -40,8 +40,8 @@ def alert_dropped(alert: Alert, reason: str, dropped_by: str) -> None:
     """An alert, or one delivery of it, will reach no one.
 
     `reason` is one word: `processor`, `silenced` (a route without targets), `min_severity`, `queue_full`, `stalled`,
-    `deadline`, `closed`, `exit`, or with a durable queue `dead_letter`. `dropped_by` names the processor, route or
-    target.
+    `deadline`, `closed`, `exit`, or with a durable queue `dead_letter`, `deduplicated`, `not_firing` (a resolve of
+    what does not fire). `dropped_by` names the processor, route, silence or target.
 
     ```python
     @hookimpl

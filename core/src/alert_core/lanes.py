@@ -9,7 +9,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import attrs
 
@@ -20,7 +20,7 @@ from alert_core.errors import DeliveryError, RetryableDeliveryError, UncertainDe
 from alert_core.plugins import Observers
 from alert_core.rate import Bucket
 from alert_core.redaction import Redactor
-from alert_core.report import Delivery, Outcome, Ticket
+from alert_core.report import Delivery, Outcome
 from alert_core.retry import RetryPolicy
 from alert_core.settings import Settings
 from alert_core.transport import Receipt, delivering
@@ -31,6 +31,34 @@ CAPACITY: Final = 10_000
 """Deliveries that one lane holds; more are dropped, and told."""
 
 
+class Settles(Protocol):
+    """Who waits for the end of a delivery: a ticket."""
+
+    def settle(self, index: int, delivery: Delivery) -> None:
+        """Take the end of one delivery."""
+        ...
+
+
+class Claim(Settles, Protocol):
+    """One delivery that the worker of a durable queue has taken out, to make one attempt of it.
+
+    Its lane calls `begin()`, makes the attempt, calls `record()`, tells the observers, and calls `settle()`: each once,
+    in this order and in one thread. Where the attempt cannot be made after all, only `settle()` is called, with a
+    delivery that is still `queued`.
+    """
+
+    def begin(self) -> bool:
+        """Whether the attempt may be made now; false where another worker has the delivery meanwhile."""
+        ...
+
+    def record(self, delivery: Delivery, arrived: frozenset[tuple[str, str | None]]) -> bool:
+        """Store what the attempt came to; whether it is tried again. Nothing is raised.
+
+        `arrived` has, for a failover, the children (and recipients of theirs) that have the alert.
+        """
+        ...
+
+
 @attrs.define(eq=False)
 class Job:
     """One delivery under way. Its lane's lock guards what changes in it."""
@@ -39,7 +67,7 @@ class Job:
     told: Alert
     """What observers see: the alert, masked even where the target gets it as it is."""
     lane: Lane
-    ticket: Ticket
+    ticket: Settles
     index: int
     recipient: str | None
     began: float
@@ -53,6 +81,8 @@ class Job:
     """Seconds for its one attempt, where it is a failover's try of one child: then its end is not the alert's."""
     arrived: set[tuple[str, str | None]] = attrs.field(factory=set)
     """Of a failover: the children, and recipients of theirs, that have it already."""
+    claim: Claim | None = None
+    """Where a durable queue has it: then its one attempt is recorded there, and its end is not the alert's."""
 
     @property
     def key(self) -> tuple[str, str | None]:
@@ -184,7 +214,7 @@ class Lane:
         with self.lock:
             self._closed = reason if close else None
             waiting = self._take_waiting()
-            running = [job for job in self._running if job.result is None]
+            running = [job for job in self._running if job.result is None and job.claim is None]
             for job in running:
                 error = UncertainDeliveryError(f"still running when the dispatcher ended ({reason})")
                 job.result = job.delivery(Outcome.UNCERTAIN, error=error)
@@ -245,7 +275,7 @@ class Lane:
             with self.lock:
                 if job.result is not None:  # abandoned meanwhile
                     continue
-                job.result = job.delivery(outcome, error=error)
+                job.result = job.delivery(outcome if job.claim is None else Outcome.QUEUED, error=error)
             self._drop(job, reason)
             self._settle(job)
             if opened:
@@ -263,7 +293,7 @@ class Lane:
             self._end(*arguments)
 
     def _drop(self, job: Job, reason: str) -> None:
-        if job.budget is None:
+        if job.budget is None and job.claim is None:
             if self._told != reason:  # once, not ten thousand times: the observers hear of each
                 self._told = reason
                 _log.warning("%s: deliveries are dropped (%s)", self.name, reason)
@@ -308,7 +338,7 @@ class Lane:
                     self._release(self._ready.popleft())
                 pause = self._later[0][0] - now if self._later else None
                 if self._ready:
-                    pause = self._bucket.wait(now) if self._bucket else 0.0
+                    pause = self._bucket.wait(now) if self._bucket and self._is_delayed(self._ready[0]) else 0.0
                     if not pause:
                         return self._begin(self._ready.popleft(), now)
                 self._idle += 1
@@ -319,12 +349,16 @@ class Lane:
         return None
 
     def _begin(self, job: Job, now: float) -> Job:
-        if self._bucket:
+        if self._bucket and self._is_delayed(job):
             self._bucket.take()
         self._running.add(job)
         job.started = now
         job.attempts += 1
         return job
+
+    def _is_delayed(self, job: Job) -> bool:
+        """Whether the lane keeps the target's rate for it; a durable queue keeps the one that the target itself set."""
+        return job.claim is None or self.settings.limit is None
 
     def _release(self, job: Job) -> None:
         """Let the next delivery of its key go."""
@@ -337,6 +371,9 @@ class Lane:
 
     def _run(self, job: Job) -> None:
         """One attempt, its record, its events, and what follows from it."""
+        if job.claim is not None and not job.claim.begin():
+            self._hand_back(job)
+            return
         about: dict[str, Any] = {"alert": job.told, "target": self.name, "attempt": job.attempts}
         self._observers.tell("alert_delivery_started", **about)
         receipt, error = ended(lambda: self._attempt(job), job.recipient, self._redactor)
@@ -349,13 +386,16 @@ class Lane:
             if job.result is None and again is None:
                 outcome = Outcome.of(error) if error else Outcome.DELIVERED
                 job.result = job.delivery(outcome, receipt=receipt, error=error)
+        will_retry = again is not None
+        if job.claim is not None and job.result is not None:
+            will_retry = job.claim.record(job.result, frozenset(job.arrived))
         if error is None:
             self._told = None
             self._observers.tell("alert_delivery_succeeded", **about, receipt=receipt)
         else:
-            if again is None and job.budget is None:
+            if not will_retry and job.budget is None:
                 _log.warning("%s: %s after %d attempts", self.name, type(error).__name__, job.attempts)
-            self._observers.tell("alert_delivery_failed", **about, error=error, will_retry=again is not None)
+            self._observers.tell("alert_delivery_failed", **about, error=error, will_retry=will_retry)
         with self.lock:
             if again is not None and job.result is None:
                 if self._closed is None:
@@ -368,6 +408,17 @@ class Lane:
             self._release(job)
             if again is None:  # else it was abandoned between two attempts, and left the lane then
                 self._opened(-1)
+
+    def _hand_back(self, job: Job) -> None:
+        """End a delivery whose attempt may not be made: its queue has it, or another worker."""
+        with self.lock:
+            self._running.discard(job)
+            job.attempts -= 1
+            job.result = job.delivery(Outcome.QUEUED)
+        self._settle(job)
+        with self.lock:
+            self._release(job)
+            self._opened(-1)
 
     def _again(self, job: Job, error: DeliveryError) -> float | None:
         """When it is tried again, or None: never past the deadline."""

@@ -200,6 +200,12 @@ class Ticket:
         if not pending:
             self._conclude(self._set_report())
 
+    def conclude(self, report: DeliveryReport) -> None:
+        """Take the report of a dispatch that a durable queue keeps; who tells the observers of it has done so."""
+        with self._condition:
+            self._report = self._report or report
+        self._wake()
+
     def settle(self, index: int, delivery: Delivery) -> None:
         """Record the end of one delivery; the last one finishes the dispatch. Ignored after the deadline."""
         with self._condition:
@@ -264,9 +270,12 @@ class Ticket:
         try:
             self._on_finished(report)
         finally:
-            with self._condition:
-                self._finished = True
-                self._clock.notify(self._condition, len(self._pending) + 1)
-                callbacks, self._callbacks = self._callbacks, []
-            for callback in callbacks:
-                callback()
+            self._wake()
+
+    def _wake(self) -> None:
+        with self._condition:
+            self._finished = True
+            self._clock.notify(self._condition, len(self._pending) + 1)
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()

@@ -24,6 +24,8 @@ class Settings:
     concurrency: int
     retry: RetryPolicy | None
     rate: Rate | None
+    limit: Rate | None
+    """The rate that the target itself sets, and not its provider: a queue that keeps state sums up what is over it."""
     min_severity: Severity
     recipients: tuple[str | None, ...]
 
@@ -44,6 +46,7 @@ class Settings:
             read("concurrency", 4, _count),
             read("retry", None, _policy),
             read("rate", None, lambda given: _rate(transport, given)),
+            read("rate", None, lambda given: Rate.parse(given) if given and not faults else None),
             read("min_severity", Severity.INFO, Severity),
             read("recipients_option", None, lambda option: _recipients(transport, option)),
         ]

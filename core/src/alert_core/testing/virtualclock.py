@@ -43,6 +43,7 @@ class VirtualClock(Clock):
     def __init__(self, start: float = 0.0, *, autojump: bool = True) -> None:
         self.autojump = autojump
         self._now = start
+        self._epoch = time.time() - start
         self._changed = threading.Condition()  # taken after a waiter's condition, never before
         self._threads: set[threading.Thread] = set()
         self._waiters: list[_Waiter] = []
@@ -54,6 +55,15 @@ class VirtualClock(Clock):
             if not _runs_a_loop():  # its deadlines are the loop's
                 self._threads.add(threading.current_thread())
             return self._now
+
+    def time(self) -> float:
+        """The time of day in seconds since 1970: at first the real one, and from then on it moves as this clock."""
+        return self.monotonic() + self._epoch
+
+    def set_time(self, seconds: float) -> None:
+        """Let the time of day be this, as if somebody had set the system's clock; `monotonic()` stays."""
+        with self._changed:
+            self._epoch = seconds - self._now
 
     def start(self, thread: threading.Thread) -> None:
         """Start a thread, which takes part at once."""

@@ -1,0 +1,100 @@
+"""The durable queue: how fast alerts are stored and drained, beside a bare loop over the same rows."""
+
+import itertools
+import json
+import sqlite3
+import tempfile
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import work
+
+from alert_core import Alert, Dispatcher
+from alert_outbox import Outbox
+
+MADE = 2_000  # alerts that are made before the clock starts; masking has rows of its own
+
+
+class Nothing:
+    """A target that does nothing."""
+
+    name = "nothing"
+
+    def send(self, alert: Alert) -> None: ...
+
+
+def dispatcher(folder: str, *, worker: bool) -> Dispatcher:
+    return Dispatcher([Nothing()], queue=Outbox(path=str(Path(folder) / "alerts.db"), worker=worker))
+
+
+def enqueue(seconds: float, threads: int) -> float:
+    """Alerts stored a second by so many threads together."""
+    alerts = [Alert(**work.fields(number)) for number in range(MADE)]
+    with tempfile.TemporaryDirectory(dir=".") as folder, dispatcher(folder, worker=False) as d:
+        d.enqueue(alerts[0])
+        counts: list[int] = []
+        ends = time.perf_counter() + seconds
+
+        def store(first: int) -> None:
+            for count in itertools.count(1):
+                d.enqueue(alerts[(first + count) % MADE])
+                if time.perf_counter() >= ends:
+                    counts.append(count)
+                    return
+
+        running = [threading.Thread(target=store, args=(n * MADE // threads,)) for n in range(threads)]
+        began = time.perf_counter()
+        for one in running:
+            one.start()
+        for one in running:
+            one.join()
+        return sum(counts) / (time.perf_counter() - began)
+
+
+def bare(seconds: float) -> float:
+    """Rows a second that a loop over sqlite3 alone inserts into the same tables, a commit for each alert."""
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        with dispatcher(folder, worker=False) as d:
+            d.enqueue(Alert(**work.fields(0)))
+        connection = sqlite3.connect(Path(folder) / "alerts.db", isolation_level=None)
+        connection.execute("PRAGMA synchronous=FULL")
+        tables = {name: _row(connection, name) for name in ("alert_outbox_alerts", "alert_outbox_deliveries")}
+        inserts = {name: f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})" for name, row in tables.items()}  # noqa: S608 - our own
+        bodies = [json.dumps(Alert(**work.fields(number)).to_dict()) for number in range(MADE)]
+        alert, delivery = tables.values()
+
+        def store(number: int) -> None:
+            key = uuid.uuid4().hex
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(inserts["alert_outbox_alerts"], [key, key, bodies[number % MADE], *alert[3:]])
+            connection.execute(inserts["alert_outbox_deliveries"], [None, key, *delivery[2:5], key, *delivery[6:]])
+            connection.execute("COMMIT")
+
+        done, began = 0, time.perf_counter()
+        while (elapsed := time.perf_counter() - began) < seconds:
+            store(done)
+            done += 1
+        connection.close()
+        return done / elapsed
+
+
+def _row(connection: sqlite3.Connection, table: str) -> list[Any]:
+    return list(connection.execute(f"SELECT * FROM {table}").fetchone())  # noqa: S608 - our own
+
+
+def drain(count: int) -> float:
+    """Alerts a second from the database through a target that does nothing."""
+    with tempfile.TemporaryDirectory(dir=".") as folder, dispatcher(folder, worker=False) as d:
+        for number in range(count):
+            d.enqueue(Alert(**work.fields(number)))
+        began = time.perf_counter()
+        d.queue.start()  # type: ignore[union-attr]  # it is an Outbox
+        work.check(d.flush(300))
+        return count / (time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    work.main(globals())

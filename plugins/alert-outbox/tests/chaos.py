@@ -1,0 +1,178 @@
+"""Kill processes at random while they enqueue and deliver, and count what arrived: `python chaos.py --help`.
+
+Children are forked from one process that has imported everything; each enqueues and delivers, and is killed by SIGKILL
+at a random moment. Each sees a clock that is a minute later than the one before it, so that the leases of the dead
+have run out. The last child is left alone until nothing is due. Then nothing that was accepted may be missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from alert_core import Alert, Dispatcher, QueueError, RetryableDeliveryError, RetryPolicy
+from alert_core.queues import Clock
+from alert_core.testing import isolated_plugins
+from alert_outbox import Outbox
+
+CONCURRENCY = 4
+TARGETS = ("a", "b")
+
+
+class LateClock(Clock):
+    """The system's clock, so many minutes later."""
+
+    def __init__(self, minutes: int) -> None:
+        self.minutes = minutes
+
+    def time(self) -> float:
+        return time.time() + 60 * self.minutes
+
+
+class Log:
+    """Lines in a file, each written by one system call: they outlive the process that wrote them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.touch()
+
+    def write(self, line: str) -> None:
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(file, f"{line}\n".encode())
+        finally:
+            os.close(file)
+
+    def lines(self) -> list[str]:
+        return self.path.read_text().splitlines()
+
+
+class Provider:
+    """A target: what it has written has arrived. It fails now and then, before or after."""
+
+    concurrency, timeout = CONCURRENCY, 1.0
+    retry = RetryPolicy(initial=0.01, maximum=0.05)
+
+    def __init__(self, name: str, log: Log) -> None:
+        self.name, self.log = name, log
+
+    def send(self, alert: Alert) -> None:
+        if random.random() < 0.1:
+            raise RetryableDeliveryError("busy")
+        time.sleep(random.random() / 200)
+        self.log.write(f"{self.name} {alert.title}")
+
+
+def work(number: int, options: dict[str, Any], folder: Path, *, enqueues: bool) -> None:
+    """What a child does until it is killed; the last one, which enqueues nothing, until nothing is left."""
+    logging.disable()
+    random.seed(number)
+    delivered, accepted = Log(folder / "delivered"), Log(folder / "accepted")
+    tried = Log(folder / "tried")
+    dispatcher = Dispatcher(
+        [Provider(name, delivered) for name in TARGETS],
+        queue=Outbox(**options, poll=0.05, longest_backoff=0.2),
+        plugins=isolated_plugins(),
+        clock=LateClock(number),
+    )
+
+    def enqueue(thread: int) -> None:
+        for count in range(1_000_000):
+            title = f"{number}-{thread}-{count}"
+            tried.write(title)
+            try:
+                dispatcher.enqueue(Alert(title, "m", dedup_key=f"key-{random.randrange(20)}"))
+            except QueueError as error:
+                Log(folder / "refused").write(str(error))
+            else:
+                accepted.write(title)
+            time.sleep(random.random() / 100)
+
+    if enqueues:
+        for thread in range(3):
+            threading.Thread(target=enqueue, args=(thread,), daemon=True).start()
+        time.sleep(600)
+    while any(row[1] in {"waiting", "held"} for row in _states(dispatcher)):
+        dispatcher.flush(60)
+        time.sleep(0.05)
+    dispatcher.close(30)
+
+
+def _states(dispatcher: Any) -> list[Any]:
+    queue = dispatcher.queue
+    return list(queue.database.read(queue.store.sql.overview.rows))
+
+
+def forked(number: int, options: dict[str, Any], folder: Path, *, enqueues: bool) -> int:
+    """Start a child; its process id."""
+    if pid := os.fork():
+        return pid
+    try:
+        work(number, options, folder, enqueues=enqueues)
+    except BaseException as error:  # noqa: BLE001 - the parent counts it
+        Log(folder / "failed").write(repr(error))
+        os._exit(1)
+    os._exit(0)
+
+
+def run(options: dict[str, Any], folder: Path, kills: int, seed: int, at_once: int) -> dict[str, Any]:
+    """Kill so many children, then count."""
+    chance = random.Random(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("delivered", "accepted", "tried"):
+        Log(folder / name)
+    killed = 0
+    while killed < kills:
+        children = [forked(killed + n, options, folder, enqueues=True) for n in range(min(at_once, kills - killed))]
+        for pid in children:
+            time.sleep(0.03 + chance.random() * 0.25)
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            killed += 1
+    last = forked(killed + 1, options, folder, enqueues=False)
+    status = os.waitpid(last, 0)[1]
+    accepted = {f"{target} {title}" for title in Log(folder / "accepted").lines() for target in TARGETS}
+    tried = {f"{target} {title}" for title in Log(folder / "tried").lines() for target in TARGETS}
+    delivered = Counter(Log(folder / "delivered").lines())
+    return {
+        "kills": killed,
+        "accepted": len(accepted),
+        "delivered": len(delivered),
+        "lost": sorted(accepted - delivered.keys()),
+        "duplicates": delivered.total() - len(delivered),
+        "duplicates_allowed": killed * CONCURRENCY * len(TARGETS),
+        "unexpected": sorted(delivered.keys() - tried),
+        "failed": Log(folder / "failed").lines(),
+        "refused": Log(folder / "refused").lines(),
+        "last_ended_well": status == 0,
+    }
+
+
+def main() -> int:
+    """Run it, and print what was counted as JSON; the exit status is 0 where nothing was lost."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="for the logs, and alerts.db")
+    parser.add_argument("--url", help="of a PostgreSQL database instead")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--at-once", type=int, default=2, help="children that share the database")
+    given = parser.parse_args()
+    options = {"url": given.url} if given.url else {"path": str(given.folder / "alerts.db")}
+    counted = run(options, given.folder, given.kills, given.seed, given.at_once)
+    sys.stdout.write(json.dumps(counted, indent=2) + "\n")
+    wrong = counted["lost"] or counted["unexpected"] or counted["failed"] or counted["refused"]
+    return 1 if wrong or counted["duplicates"] > counted["duplicates_allowed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,279 @@
+"""A database that refuses is an error or a delivery from memory, never silence; and the outbox goes on when it can."""
+
+import asyncio
+import contextlib
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alert_core import Alert, Dispatcher, QueueError, RetryPolicy
+from alert_core.testing import VirtualClock, isolated_plugins
+from alert_outbox import Outbox, database
+from alert_outbox.schema import VERSION
+
+
+def dispatcher(path: Path | str, *targets: Any, clock: Any = None, deadline: float = 10, **options: Any) -> Dispatcher:
+    queue = Outbox(path=str(path), **options)
+    return Dispatcher(targets, queue=queue, plugins=isolated_plugins(), clock=clock, deadline=deadline)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small disk of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", folder], check=False, capture_output=True
+    )
+    if made.returncode:
+        pytest.skip("only root mounts a disk")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def refused_alike(d: Dispatcher, target: Any, words: str) -> None:
+    """`enqueue()` says so, and `send()` delivers from memory."""
+    with pytest.raises(QueueError, match=words):
+        d.enqueue(Alert("enqueued", "m"))
+    report = d.send(Alert("sent", "m"))
+    assert (report.stored, report.sent) == (False, (target.name,))
+    assert target.taken["sent"] == 1
+    assert target.taken["enqueued"] == 0
+
+
+def test_a_full_disk_is_an_error_and_what_was_accepted_before_is_delivered_after(disk: Path, target: Any) -> None:
+    a = target("a")
+    accepted = []
+    with dispatcher(disk / "alerts.db", target("a"), worker=False) as d, contextlib.suppress(QueueError):
+        for number in range(10_000):
+            d.enqueue(Alert(f"n{number}", "m" * 10_000))
+            accepted.append(f"n{number}")
+    with dispatcher(disk / "alerts.db", a) as d:
+        refused_alike(d, a, "the disk is full|the disk failed")
+        subprocess.run(["mount", "-o", "remount,size=16m", disk], check=True)
+        d.enqueue(Alert("after", "m"))
+        assert d.flush(60)
+        assert d.flush(60)
+    assert 0 < len(accepted) < 10_000
+    assert a.taken == dict.fromkeys([*accepted, "sent", "after"], 1)
+
+
+def test_a_read_only_disk_is_an_error(disk: Path, target: Any) -> None:
+    a = target("a")
+    with dispatcher(disk / "alerts.db", a) as d:
+        d.enqueue(Alert("first", "m"))
+        assert d.flush(60)
+        d.queue.database.close()  # type: ignore[union-attr]  # an open file keeps a disk from becoming read-only
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        refused_alike(d, a, "read-only|cannot be opened")
+    assert a.taken == {"first": 1, "sent": 1}
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY", 0.05)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another process writes."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_locked_database_is_an_error_and_none_once_it_is_free(tmp_path: Path, target: Any) -> None:
+    path, a = tmp_path / "alerts.db", target("a")
+    with dispatcher(path, a) as d:
+        d.enqueue(Alert("first", "m"))
+        assert d.flush(60)
+        with locked(path):
+            refused_alike(d, a, "another process has held the database locked")
+        d.enqueue(Alert("last", "m"))
+    assert a.taken == {"first": 1, "sent": 1, "last": 1}
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_was_delivered_while_the_database_was_locked_is_written_later_and_not_sent_again(
+    tmp_path: Path, target: Any, events: Any
+) -> None:
+    path = tmp_path / "alerts.db"
+    sending, free = threading.Event(), threading.Event()
+
+    def answer(_: Alert) -> None:
+        sending.set()
+        assert free.wait(60)
+
+    a = target("a", answer)
+    queue = Outbox(path=str(path))
+    with Dispatcher([a], queue=queue, plugins=isolated_plugins(events)) as d:
+        ticket = d.enqueue(Alert("t", "m"))
+        assert sending.wait(60)
+        with locked(path):
+            free.set()
+            assert not ticket.wait(0.3)
+            assert a.taken == {"t": 1}
+        assert ticket.wait(60)
+        assert ticket.report().sent == ("a",)
+        assert d.flush(60)
+    assert a.tries == 1
+    assert events.of("finished") == [("finished", "t", True)]
+
+
+def test_a_corrupt_database_is_an_error(tmp_path: Path, target: Any) -> None:
+    path, a = tmp_path / "alerts.db", target("a")
+    with dispatcher(path, a, worker=False) as d:
+        for number in range(200):
+            d.enqueue(Alert(f"n{number}", "m" * 1_000))
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    with path.open("r+b") as file:
+        for page in range(1, path.stat().st_size // 4096):
+            file.seek(4096 * page)
+            file.write(b"\xff" * 100)
+    with dispatcher(path, a) as d:
+        refused_alike(d, a, "corrupt")
+
+
+def test_a_file_that_is_no_database_is_an_error(tmp_path: Path, target: Any) -> None:
+    path, a = tmp_path / "alerts.db", target("a")
+    path.write_text("Dear diary, " * 1_000)
+    with dispatcher(path, a) as d:
+        refused_alike(d, a, "the file is no SQLite database")
+    assert path.read_text().startswith("Dear diary")
+
+
+def test_a_folder_that_is_not_there_is_an_error_until_it_is(tmp_path: Path, target: Any) -> None:
+    path, a = tmp_path / "later" / "alerts.db", target("a")
+    with dispatcher(path, a) as d:
+        refused_alike(d, a, "No such file or directory")
+        path.parent.mkdir()
+        d.enqueue(Alert("t", "m"))
+    assert a.taken == {"sent": 1, "t": 1}
+
+
+def test_a_database_that_is_removed_is_made_anew_and_swallows_nothing(tmp_path: Path, target: Any) -> None:
+    path, a = tmp_path / "alerts.db", target("a")
+    with dispatcher(path, target("a"), worker=False) as d:
+        d.enqueue(Alert("gone", "m"))
+        for one in tmp_path.iterdir():
+            one.unlink()
+        d.enqueue(Alert("kept", "m"))
+    with dispatcher(path, a) as d:
+        assert d.flush(60)
+    assert a.taken == {"kept": 1}
+
+
+def test_tables_of_a_later_version_are_left_alone(tmp_path: Path, target: Any) -> None:
+    path, a = tmp_path / "alerts.db", target("a")
+    dispatcher(path, a).close()
+    with dispatcher(path, target("a")) as d:
+        d.enqueue(Alert("t", "m"))
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE alert_outbox_schema SET version = {VERSION + 1}")
+    connection.close()
+    with dispatcher(path, a) as d:
+        refused_alike(d, a, f"of version {VERSION + 1}, and this alert-outbox knows {VERSION}: upgrade it")
+
+
+def test_an_event_loop_goes_on_while_the_database_is_waited_for(tmp_path: Path, target: Any) -> None:
+    path, a = tmp_path / "alerts.db", target("a")
+
+    async def main(d: Dispatcher) -> tuple[Any, int]:
+        turns = 0
+        with locked(path):
+            sent = asyncio.create_task(d.asend(Alert("t", "m")))
+            while turns < 50:
+                await asyncio.sleep(0.001)
+                turns += 1
+            assert not sent.done()
+        return await sent, turns
+
+    with dispatcher(path, a) as d:
+        d.send(Alert("first", "m"))
+        report, turns = asyncio.run(main(d))
+    assert (report.stored, report.sent, turns) == (True, ("a",), 50)
+
+
+@pytest.mark.needs("postgres")
+def test_a_server_that_ends_its_connections_is_asked_again(postgresql_server: str, make: Any, target: Any) -> None:
+    import psycopg
+
+    a = target("a")
+    d = make(a)
+    d.enqueue(Alert("first", "m"))
+    assert d.flush(60)
+    with psycopg.connect(host=postgresql_server, user="tests", dbname="postgres") as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'tests'"
+        )
+    d.enqueue(Alert("second", "m"))
+    assert d.flush(60)
+    assert a.taken == {"first": 1, "second": 1}
+
+
+@pytest.mark.needs("postgres")
+def test_a_server_that_is_not_there_is_an_error_without_its_name(tmp_path: Path, target: Any) -> None:
+    a = target("a")
+    url = f"postgresql://me:hunter2-canary@/secretdb?host={tmp_path}"
+    with Dispatcher([a], queue=Outbox(url=url), plugins=isolated_plugins()) as d:
+        with pytest.raises(QueueError) as raised:
+            d.enqueue(Alert("t", "m"))
+        assert str(raised.value) == "the outbox's database refused: OperationalError"
+        assert d.send(Alert("sent", "m")).sent == ("a",)
+
+
+@pytest.mark.parametrize("step", [-7200, -600, 600, 7200])
+def test_a_clock_that_is_set_neither_loses_nor_doubles_a_delivery(make: Any, target: Any, step: float) -> None:
+    clock = VirtualClock()
+    sent: list[float] = []
+
+    def answer(_: Alert) -> None:
+        sent.append(clock.monotonic())
+        if len(sent) == 1:
+            clock.set_time(clock.time() + step)  # while its lease runs
+            raise TimeoutError
+
+    a = target("a", answer, retry=RetryPolicy(initial=30, maximum=30))
+    d = make(a, clock=clock)
+    assert d.enqueue(Alert("t", "m")).wait(86_400)
+    assert (a.taken, a.tries) == ({"t": 1}, 2)
+    assert sent[1] - sent[0] < 400  # longest_backoff, and a look each minute
+    clock.leave()
+
+
+@pytest.mark.parametrize("step", [-7200, 7200])
+def test_a_clock_that_is_set_between_two_attempts_puts_a_delivery_off_by_a_backoff_at_most(
+    make: Any, target: Any, step: float
+) -> None:
+    clock = VirtualClock(autojump=False)
+    fails = [True]
+
+    def answer(_: Alert) -> None:
+        if fails and fails.pop():
+            raise TimeoutError
+
+    a = target("a", answer, retry=RetryPolicy(initial=30, maximum=30))
+    d = make(a, clock=clock)
+    ticket = d.enqueue(Alert("t", "m"))
+    while not a.tries:
+        assert clock.settle()
+    clock.set_time(clock.time() + step)
+    for _ in range(400):
+        clock.advance(1)
+        assert clock.settle()
+    assert ticket.wait(0)
+    assert (a.taken, a.tries) == ({"t": 1}, 2)
+    clock.autojump = True
+    clock.leave()
