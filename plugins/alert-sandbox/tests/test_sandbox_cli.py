@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from alert_sandbox import environment, tour
+from alert_sandbox.cli import introduce
 from alert_sandbox.cli import sandbox as command
 from alert_sandbox.testing import Sandbox
 
@@ -113,3 +114,30 @@ def test_the_tour_ends_with_1_where_a_secret_arrived(sandbox: Sandbox, capsys: p
     httpx.post(f"{sandbox.url}/slack/services/T0/B0/x", json={"text": tour.SECRETS[0]}, trust_env=False)
     assert tour.conclude(sandbox, kept=True, interactive=False) == 1
     assert "LEAKED" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("port", ["-1", "65536"])
+def test_a_port_that_there_cannot_be_is_a_usage_error(port: str) -> None:
+    assert CliRunner().invoke(command, ["--port", port]).exit_code == 2
+
+
+def test_the_line_to_copy_names_the_mail_servers_port_too(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = int(sandbox.url.rpartition(":")[2])
+    monkeypatch.setattr("alert_sandbox.cli.PORT", port)
+    introduce(sandbox)
+    assert f"--env --port {port} --smtp-port {sandbox.addresses.smtp_port}" in capsys.readouterr().out
+
+
+@pytest.mark.once
+def test_a_signal_ends_the_command_that_exec_runs_too() -> None:
+    code = "import os; print(os.getpid(), flush=True); import threading; threading.Event().wait()"
+    line = [ALERTCTL, "sandbox", *FREE, "--exec", shlex.join([sys.executable, "-c", code])]
+    with subprocess.Popen(line, env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        child = int(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) != 0
+        with pytest.raises(ProcessLookupError):
+            os.kill(child, 0)

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alert_sandbox import mail
 from alert_sandbox.delivery import Deliveries
+from alert_sandbox.exchange import parse_json
 from alert_sandbox.faults import FAULTS, parse_plan
 from alert_sandbox.providers import PROVIDERS
 from alert_sandbox.store import MASKED, Filter
@@ -86,7 +87,7 @@ class Api:
     async def message(self, request: HttpRequest) -> Response:
         """One of them."""
         found = self._store.get(request.path_params["id"])
-        return JSONResponse(found.to_dict()) if found else problem(404, "no such message: it may have been cleared")
+        return told(found.to_dict()) if found else problem(404, "no such message: it may have been cleared")
 
     async def html(self, request: HttpRequest) -> Response:
         """An e-mail's HTML, for a frame in which nothing runs and nothing is fetched; what connects is made inert."""
@@ -97,7 +98,9 @@ class Api:
         inert = _CONNECTS.sub(r"\1inert-", html)
         marked = MASKED_IN_HTML.sub(r"<mark style='background:#fde68a;color:#713f12'>\1</mark>", inert)
         shown = _START.sub(r"\g<0><base target=_blank>", marked, count=1)
-        return Response(shown, media_type="text/html", headers={"Content-Security-Policy": MAIL_POLICY})
+        return Response(
+            shown.encode("utf-8", "replace"), media_type="text/html", headers={"Content-Security-Policy": MAIL_POLICY}
+        )
 
     async def clear(self, _: HttpRequest) -> Response:
         """Forget every message."""
@@ -124,6 +127,7 @@ class Api:
         last, generation = 0, self._store.generation
         yield "retry: 500\n\n"
         while not self._deliveries.closing.is_set():
+            version = self._store.version
             if generation != self._store.generation:
                 generation = self._store.generation
                 yield "event: clear\ndata: {}\n\n"
@@ -131,7 +135,8 @@ class Api:
                 last = message.id
                 yield f"id: {last}\ndata: {json.dumps(message.to_dict())}\n\n"
             yield f"event: faults\ndata: {json.dumps(self._deliveries.faults.plans())}\n\n"
-            if not await self._store.next_change(_PING):
+            told_all = version == self._store.version  # else something came while the above was written
+            if told_all and not await self._store.next_change(_PING):
                 yield ": still here\n\n"
 
     async def faults(self, _: HttpRequest) -> Response:
@@ -141,7 +146,7 @@ class Api:
     async def set_faults(self, request: HttpRequest) -> Response:
         """`{"slack": "429:1,500,ok"}`: a plan for each kind, or for every kind (`*`); an empty one is none."""
         try:
-            given = json.loads(await request.body())
+            given = parse_json(await request.body())
             plans = {kind: parse_plan(plan) if plan else () for kind, plan in given.items()}
         except (ValueError, AttributeError) as error:
             return problem(400, f"a JSON object of plans is wanted: {error}")
@@ -170,7 +175,7 @@ class Api:
         return Response(self._deliveries.authority, media_type="application/x-pem-file")
 
     def _told(self, found: list[Arrived], status: int = 200) -> Response:
-        return JSONResponse({"messages": [message.to_dict() for message in found]}, status_code=status)
+        return told({"messages": [message.to_dict() for message in found]}, status)
 
 
 def wanted(query: Mapping[str, str]) -> Filter:
@@ -182,8 +187,13 @@ def wanted(query: Mapping[str, str]) -> Filter:
         severity=query.get("severity", ""),
         text=query.get("text", ""),
         accepted=accepted,
-        after=int(after) if after.isdecimal() else 0,
+        after=int(after) if re.fullmatch(r"\d{1,18}", after) else 0,
     )
+
+
+def told(value: Any, status: int = 200) -> Response:
+    """JSON in ASCII: what arrived may have half a surrogate pair in it, which UTF-8 has no bytes for."""
+    return Response(json.dumps(value), status, media_type="application/json")
 
 
 def problem(status: int, text: str) -> Response:

@@ -14,11 +14,17 @@ import click
 from alert_sandbox import environment
 from alert_sandbox.server import HOST, PORT, SMTP_PORT, SMTPS_PORT, Sandbox
 
+_TCP = click.IntRange(0, 65_535)
+
 
 @click.command()
-@click.option("--port", default=PORT, show_default=True, help="Of HTTP; 0 takes a free one.")
-@click.option("--smtp-port", default=SMTP_PORT, show_default=True, help="Of SMTP with STARTTLS; 0 takes a free one.")
-@click.option("--smtps-port", default=SMTPS_PORT, show_default=True, help="Of SMTP over TLS; 0 takes a free one.")
+@click.option("--port", default=PORT, type=_TCP, show_default=True, help="Of HTTP; 0 takes a free one.")
+@click.option(
+    "--smtp-port", default=SMTP_PORT, type=_TCP, show_default=True, help="Of SMTP with STARTTLS; 0 takes a free one."
+)
+@click.option(
+    "--smtps-port", default=SMTPS_PORT, type=_TCP, show_default=True, help="Of SMTP over TLS; 0 takes a free one."
+)
 @click.option("--env", "env", is_flag=True, help="Print what points every transport at a sandbox on these ports.")
 @click.option("--exec", "command", metavar="CMD", help="Run a command with that in its environment, then end.")
 @click.option("--tour", is_flag=True, help="Send examples through every installed transport.")
@@ -48,6 +54,7 @@ def sandbox(port: int, smtp_port: int, smtps_port: int, env: bool, command: str 
             f"one of the ports {port}, {smtp_port}, {smtps_port} is taken: another sandbox may be running at"
             f" http://{HOST}:{port}; --port 0 --smtp-port 0 --smtps-port 0 takes free ones"
         ) from None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with running:
         if command is not None:
             return run(command, running)
@@ -69,7 +76,11 @@ def show_environment(variables: Mapping[str, str]) -> None:
 def introduce(running: Sandbox) -> None:
     """Say where it is, and what to do."""
     at = running.addresses
-    ports = "" if at.url.endswith(f":{PORT}") else f" --port {at.url.rpartition(':')[2]} --smtp-port {at.smtp_port}"
+    ports = (
+        ""
+        if at.url.endswith(f":{PORT}") and at.smtp_port == SMTP_PORT
+        else f" --port {at.url.rpartition(':')[2]} --smtp-port {at.smtp_port}"
+    )
     click.echo(f"The inbox:  {at.url}/")
     click.echo(f"Mail:       {at.host}:{at.smtp_port} (STARTTLS), {at.host}:{at.smtps_port} (TLS); CA {at.ca_bundle}")
     click.echo("In another terminal:")
@@ -91,7 +102,6 @@ def run(command: str, running: Sandbox) -> int:
 
 def wait_for_interrupt() -> None:
     """Until Ctrl-C, or SIGTERM."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     click.echo("Ctrl-C ends it.")
     try:
         threading.Event().wait()

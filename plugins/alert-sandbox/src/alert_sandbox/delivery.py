@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import quote, quote_plus
 
 import attrs
 from starlette.requests import Request as HttpRequest
@@ -134,7 +135,8 @@ class Deliveries:
 
     def _keep(self, provider: Provider, request: Request, taken: Taken, fault: Fault) -> None:
         hidden = sorted(provider.credentials(request), key=len, reverse=True)
-        path = hide(provider.prefix + request.path + (f"?{request.query}" if request.query else ""), hidden)
+        written = [form for secret in hidden for form in dict.fromkeys((secret, quote_plus(secret), quote(secret, "")))]
+        path = hide(provider.prefix + request.path + (f"?{request.query}" if request.query else ""), written)
         shown = {name: hide(value, hidden) for name, value in request.headers.items()}
         if "authorization" in shown:
             shown["authorization"] = hide(request.headers["authorization"], [_token(request)])
@@ -149,7 +151,7 @@ class Deliveries:
                 "method": request.method,
                 "path": path,
                 "headers": shown,
-                "body": hide(request.body.decode("utf-8", "replace"), hidden if provider.credential_in_body else ()),
+                "body": hide(request.body.decode("utf-8", "replace"), written if provider.credential_in_body else ()),
             },
             answer={
                 "status": answer.status,
@@ -210,4 +212,5 @@ async def drip(send: Send, answer: Answer, pause: float, closing: asyncio.Event)
 async def _start(send: Send, answer: Answer) -> None:
     headers = {"Content-Length": str(len(answer.body)), **answer.headers}
     raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    raw.append((b"x-content-type-options", b"nosniff"))  # an answer may repeat what was asked; none is a page
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})

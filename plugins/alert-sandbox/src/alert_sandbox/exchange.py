@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from urllib.parse import parse_qsl
 
 import attrs
 
 if TYPE_CHECKING:
     from alert_sandbox.faults import Fault
+
+_DEPTH: Final = 100
+"""Levels of JSON: few enough for whatever walks through them."""
 
 Clock = Callable[[], datetime]
 
@@ -52,7 +56,7 @@ class Request:
         Raises:
             ValueError: it is none.
         """
-        return json.loads(self.body)
+        return parse_json(self.body)
 
     def form(self) -> dict[str, str]:
         """The query's and the form's fields; of one name, the last."""
@@ -101,7 +105,9 @@ class Answer:
     @classmethod
     def text(cls, status: int, text: str, headers: Mapping[str, str] | None = None) -> Self:
         """An answer in plain text."""
-        return cls(status, text.encode(), {"Content-Type": "text/html; charset=utf-8", **(headers or {})})
+        return cls(
+            status, text.encode("utf-8", "replace"), {"Content-Type": "text/plain; charset=utf-8", **(headers or {})}
+        )
 
 
 @attrs.frozen
@@ -232,6 +238,35 @@ class Provider(ABC):
 def is_wrong(credential: str) -> bool:
     """Whether a well-formed credential stands for a wrong one: it has the word `invalid` in it."""
     return "invalid" in credential.lower()
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Read JSON as the providers do: no `NaN`, no number beyond a double's, nothing nested without end.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        found = json.loads(text, parse_constant=_finite, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    level = [found]
+    for _ in range(_DEPTH):
+        level = [
+            child
+            for node in level
+            if isinstance(node, (dict, list))
+            for child in (node.values() if isinstance(node, dict) else node)
+        ]
+        if not level:
+            return found
+    raise ValueError("nested too deeply")
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise ValueError("no finite number")
+    return value
 
 
 def seconds(fault: Fault) -> str:

@@ -135,7 +135,7 @@ class Handler:
     ) -> str:
         """Judge the message, keep it, and answer as the fault says."""
         content = cast("bytes", envelope.content or b"")
-        message = email.message_from_bytes(content, policy=email.policy.default)
+        message = parsed(content)
         broken = [FIELDS.broken(f"the message has no {name}") for name in ("From", "Date") if name not in message]
         reply = f"250 2.0.0 Ok: queued as {secrets.token_hex(5).upper()}"
         if broken:
@@ -180,14 +180,22 @@ def keep(server: Connection, envelope: Envelope, seen: Seen, reply: str, broken:
     )
 
 
+def parsed(content: bytes) -> EmailMessage:
+    """The message; an empty one where its parts are nested without end."""
+    try:
+        return email.message_from_bytes(content, policy=email.policy.default)
+    except RecursionError:
+        return EmailMessage()
+
+
 def mail_seen(message: EmailMessage, envelope: Envelope) -> Seen:
     """The mail as its reader sees it."""
     parts = {}
     for kind in ("plain", "html"):
-        found = message.get_body((kind,))
         try:
+            found = message.get_body((kind,))
             parts[kind] = str(found.get_content()) if found is not None else ""
-        except (LookupError, KeyError, ValueError):  # a charset or a type that Python does not know
+        except (LookupError, ValueError, AttributeError):  # a charset or a type that Python does not know, or no body
             parts[kind] = ""
     subject = _header(message, "Subject")
     view = {

@@ -74,7 +74,15 @@ class Message:
     @property
     def size(self) -> int:
         """Characters that it keeps, about."""
-        return len(self.request["body"]) + len(self.text) + len(str(self.seen.view)) + 1000
+        return (
+            len(self.request["body"])
+            + len(self.answer["body"])
+            + len(self.title)
+            + len(self.text)
+            + len(str(self.seen.view))
+            + sum(200 + len(broken.message) for broken in self.broken)
+            + 1000
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -123,6 +131,7 @@ class Store:
         self._ids = itertools.count(1)
         self._changed: set[asyncio.Event] = set()
         self.generation = 0
+        self.version = 0
 
     def add(self, **fields: Any) -> Message:
         """Keep a message; the oldest go where there are too many."""
@@ -153,6 +162,7 @@ class Store:
 
     def changed(self) -> None:
         """Wake who waits."""
+        self.version += 1
         for event in self._changed:
             event.set()
 

@@ -110,6 +110,7 @@ class PagerDuty(Provider):
         summary, key = str(payload.get("summary") or ""), str(body.get("dedup_key") or "")
         action = str(body.get("event_action") or "")
         incident = attrs.asdict(self._last) if self._last else None
+        self._last = None  # a fault's event, which is not taken, has none
         view = {**{name: body.get(name) for name in ("client", "client_url", "links", "images")}, "payload": payload}
         view |= {"action": action, "dedup_key": key, "incident": incident}
         text = "\n".join([summary, key, *_leaves(payload.get("custom_details"))])

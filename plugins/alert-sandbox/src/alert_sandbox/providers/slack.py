@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from alert_sandbox.exchange import (
     Rule,
     Seen,
     is_wrong,
+    parse_json,
     seconds,
     utc_now,
 )
@@ -97,7 +97,7 @@ class SlackWebhook(Provider):
         form = request.content_type == "application/x-www-form-urlencoded" and not request.body.startswith(b"{")
         text = request.form().get("payload", "") if form else request.body
         try:
-            body = json.loads(text)
+            body = parse_json(text)
         except ValueError:
             raise self._PAYLOAD.refusal("the body is no JSON") from None
         if not isinstance(body, dict):
@@ -110,6 +110,7 @@ class SlackApi(Provider):
 
     kind = "slack-bot"
     prefix = "/slack/api"
+    credential_in_body = True
     rules = (
         _METHOD := Rule("slack-api-method", f"{_API}, Basics: the method's name", 200, "unknown_method"),
         _NOT_AUTHED := Rule("slack-api-auth", f"{_API}, Authentication: not_authed", 200, "not_authed"),
@@ -173,6 +174,14 @@ class SlackApi(Provider):
         )
         return Answer.json(status, {"ok": False, "error": code})
 
+    def credentials(self, request: Request) -> tuple[str, ...]:
+        """The token, in the header or among the arguments."""
+        try:
+            given = str(self._body(request).get("token", ""))
+        except Refusal:
+            given = ""
+        return tuple(filter(None, (*super().credentials(request), given)))
+
     def _body(self, request: Request) -> Body:
         if request.content_type == "application/json":
             try:
@@ -185,7 +194,7 @@ class SlackApi(Provider):
         if request.content_type not in ("", "application/x-www-form-urlencoded"):
             raise self._TYPE.refusal()
         try:
-            return {k: json.loads(v) if k in _PARAMETERS else v for k, v in request.form().items()}
+            return {k: parse_json(v) if k in _PARAMETERS else v for k, v in request.form().items()}
         except ValueError:
             raise self._ARGUMENTS.refusal("blocks, attachments and metadata are JSON in a form") from None
 

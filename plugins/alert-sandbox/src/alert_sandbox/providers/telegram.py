@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -10,7 +9,19 @@ from typing import Any, Final
 import attrs
 
 from alert_core.text import utf16_length
-from alert_sandbox.exchange import Answer, Broken, Clock, Provider, Request, Rule, Seen, is_wrong, seconds, utc_now
+from alert_sandbox.exchange import (
+    Answer,
+    Broken,
+    Clock,
+    Provider,
+    Request,
+    Rule,
+    Seen,
+    is_wrong,
+    parse_json,
+    seconds,
+    utc_now,
+)
 from alert_sandbox.faults import Fault
 from alert_sandbox.providers.telegram_markup import Entity, MarkupError, parse
 
@@ -183,7 +194,7 @@ def _fits(entity: Any, size: int) -> bool:
 def _list(value: Any) -> list[Any]:
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = parse_json(value)
         except ValueError:
             return [value]
     return value if isinstance(value, list) else []

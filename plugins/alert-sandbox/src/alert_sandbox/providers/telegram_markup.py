@@ -29,8 +29,8 @@ _TAGS: Final = {
     "blockquote": "blockquote",
     "tg-emoji": "custom_emoji",
 }
-_TAG: Final = re.compile(r"<(/?)([a-zA-Z-]*)((?:\s+[^<>]*?)?)\s*>")
-_ATTRIBUTE: Final = re.compile(r"""([a-zA-Z-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
+_TAG: Final = re.compile(r"<(/?)([a-zA-Z-]*)((?:\s[^<>]*)?)>")
+_ATTRIBUTE: Final = re.compile(r"""(?<![a-zA-Z-])([a-zA-Z-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _ENTITY: Final = re.compile(r"&(?:(lt|gt|amp|quot)|#(\d{1,7})|#x([0-9a-fA-F]{1,6}));")
 _NAMED: Final = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
 _MARKS: Final = {

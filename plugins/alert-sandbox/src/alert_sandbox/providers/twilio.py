@@ -95,7 +95,9 @@ class Twilio(Provider):
         if fault.name == "429":
             return _no(429, "20429", "Too Many Requests")
         if fault.name == "error":
-            return _no(200, fault.argument if fault.argument.isdecimal() else "20500", "Asked for by a fault")
+            return _no(
+                200, fault.argument if re.fullmatch(r"\d{1,9}", fault.argument) else "20500", "Asked for by a fault"
+            )
         return _no(int(fault.name), "20500" if fault.name == "500" else "20503", "Internal Server Error")
 
     def credentials(self, request: Request) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -99,7 +98,7 @@ class Vonage(Provider):
         if request.content_type != "application/json":
             return request.form()
         try:
-            body = json.loads(request.body)
+            body = request.json()
         except ValueError:
             return {}
         return {k: str(v) for k, v in body.items()} if isinstance(body, dict) else {}
