@@ -93,3 +93,25 @@ def test_a_mail_nested_without_end_is_refused(sandbox: Sandbox) -> None:
     ):
         client.sendmail("a@e.example", ["b@e.example"], head + parts)
     assert [message.accepted for message in sandbox.messages()] == [False]
+
+
+def test_the_page_is_given_no_list_of_what_are_no_objects(http: httpx.Client, sandbox: Sandbox) -> None:
+    assert http.post(WEBHOOK, json={"text": "x", "attachments": [None, "x"]}).text == "invalid_attachments"
+    assert http.post(WEBHOOK, json={"text": "x", "attachments": "x"}).text == "invalid_attachments"
+    payload = {"summary": "x", "source": "x", "severity": "info"}
+    event = {"routing_key": "5a" * 16, "event_action": "trigger", "payload": payload, "links": [None], "images": "x"}
+    assert http.post("/pagerduty/v2/enqueue", json=event).status_code == 400
+    views = [message.seen.view for message in sandbox.messages()]
+    assert [view.get("attachments", view.get("links")) for view in views] == [[], [], []]
+
+
+def test_characters_are_counted_as_utf_16_where_the_provider_does_not_say_how(http: httpx.Client) -> None:
+    payload = {"summary": "😀" * 513, "source": "x", "severity": "info"}
+    event = {"routing_key": "5a" * 16, "event_action": "trigger", "payload": payload}
+    assert "too long" in http.post("/pagerduty/v2/enqueue", json=event).text
+
+
+def test_castbrick_takes_the_names_of_its_api_and_not_those_of_its_client(http: httpx.Client) -> None:
+    body = {"to": ["+244923000000"], "message": "Disk full"}
+    answer = http.post("/castbrick/v1/sms/send", json=body, headers={"Authorization": "Bearer cb_x"})
+    assert answer.status_code == 422

@@ -269,6 +269,11 @@ def _finite(text: str) -> float:
     return value
 
 
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The JSON objects in a list; none where it is no list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 def seconds(fault: Fault) -> str:
     """How long the fault asks to wait, in whole seconds; one where it does not say."""
     return str(int(fault.seconds(1)))

@@ -38,10 +38,10 @@ class CastBrick(Provider):
         if request.path.rstrip("/") != "/sms/send" or request.method != "POST":
             raise self._NOT_FOUND.refusal("No such endpoint.")
         body = self._body(request)
-        content = _content(body)
+        content = body.get("content")
         if not isinstance(content, str) or not content.strip():
             raise self._CONTENT.refusal("content is required.")
-        to = _recipients(body)
+        to = body.get("recipients")
         if not body.get("contactListId") and not (isinstance(to, list) and to):
             raise self._TO.refusal("recipients or contactListId is required.")
         for number in to or []:
@@ -59,7 +59,7 @@ class CastBrick(Provider):
     def show(self, request: Request) -> Seen:
         """The message on a phone."""
         body = self._body(request)
-        content, to = str(_content(body) or ""), [str(number) for number in _recipients(body) or []]
+        content, to = str(body.get("content") or ""), [str(number) for number in body.get("recipients") or []]
         view = {"from": str(body.get("senderId") or "CastBrick"), "to": to, **sms_view(content)}
         return Seen(title=content.strip().partition("\n")[0], text=content, to=tuple(to), view=view)
 
@@ -95,14 +95,6 @@ class CastBrick(Provider):
             "timestamp": now,
             "createdAt": now,
         }
-
-
-def _content(body: dict[str, Any]) -> Any:
-    return body.get("content", body.get("message"))
-
-
-def _recipients(body: dict[str, Any]) -> Any:
-    return body.get("recipients", body.get("to"))
 
 
 def _no(status: int, error: str, message: str) -> Answer:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import attrs
 
+from alert_core.text import utf16_length
 from alert_sandbox.exchange import (
     Answer,
     Broken,
@@ -20,6 +21,7 @@ from alert_sandbox.exchange import (
     Rule,
     Seen,
     is_wrong,
+    objects,
     parse_time,
     utc_now,
 )
@@ -111,7 +113,8 @@ class PagerDuty(Provider):
         action = str(body.get("event_action") or "")
         incident = attrs.asdict(self._last) if self._last else None
         self._last = None  # a fault's event, which is not taken, has none
-        view = {**{name: body.get(name) for name in ("client", "client_url", "links", "images")}, "payload": payload}
+        view = {**{name: body.get(name) for name in ("client", "client_url")}, "payload": payload}
+        view |= {name: objects(body.get(name)) for name in ("links", "images")}
         view |= {"action": action, "dedup_key": key, "incident": incident}
         text = "\n".join([summary, key, *_leaves(payload.get("custom_details"))])
         return Seen(title=summary or f"{action} {key}", text=text, to=("the service",), view=view)
@@ -172,7 +175,7 @@ class PagerDuty(Provider):
             yield self._ACTION.broken("'event_action' is missing or blank")
         elif action not in _ACTIONS:
             yield self._ACTION.broken(f"'event_action' is invalid (must be one of the following: {_quoted(_ACTIONS)})")
-        if dedup is not None and (not isinstance(dedup, str) or len(dedup) > MAX_DEDUP_KEY):
+        if dedup is not None and (not isinstance(dedup, str) or utf16_length(dedup) > MAX_DEDUP_KEY):
             yield self._DEDUP.broken(f"'dedup_key' is too long (maximum is {MAX_DEDUP_KEY} characters)")
         if not dedup and action in ("acknowledge", "resolve"):
             yield self._DEDUP.broken("'dedup_key' is missing or blank")
@@ -189,7 +192,7 @@ class PagerDuty(Provider):
             if not isinstance(value, str) or not value.strip():
                 if required or value is not None:
                     yield rule.broken(f"'payload.{name}' is missing or blank")
-            elif name == "summary" and len(value) > MAX_SUMMARY:
+            elif name == "summary" and utf16_length(value) > MAX_SUMMARY:
                 yield rule.broken(f"'payload.summary' is too long (maximum is {MAX_SUMMARY} characters)")
             elif name == "severity" and value not in _SEVERITIES:
                 yield rule.broken(

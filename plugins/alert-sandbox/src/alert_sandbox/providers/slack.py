@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import attrs
 
+from alert_core.text import utf16_length
 from alert_sandbox.exchange import (
     Answer,
     Broken,
@@ -20,6 +21,7 @@ from alert_sandbox.exchange import (
     Rule,
     Seen,
     is_wrong,
+    objects,
     parse_json,
     seconds,
     utc_now,
@@ -220,7 +222,7 @@ class SlackApi(Provider):
             return
         if body.get("text") or body.get("blocks"):
             raise self._CONFLICT.refusal()
-        if len(str(body["markdown_text"])) > MAX_MARKDOWN:
+        if utf16_length(str(body["markdown_text"])) > MAX_MARKDOWN:
             raise self._LONG.refusal()
 
     def _post(self, channel: str, body: Body) -> Body:
@@ -247,7 +249,7 @@ def _aside(told: Body) -> Answer:
 def _content(body: Body, no_text: Rule, bad_blocks: Rule, bad_attachments: Rule, too_many: Rule) -> None:
     """The rules that both ways in share."""
     blocks, attachments, text = body.get("blocks"), body.get("attachments"), body.get("text")
-    if attachments is not None and not isinstance(attachments, list):
+    if attachments is not None and objects(attachments) != attachments:
         raise bad_attachments.refusal()
     if attachments is not None and len(attachments) > MAX_ATTACHMENTS:
         raise too_many.refusal()
@@ -280,7 +282,7 @@ def _seen(body: Body, channel: str) -> Seen:
         "channel": channel,
         "text": fallback,
         "blocks": blocks,
-        "attachments": body.get("attachments") or [],
+        "attachments": objects(body.get("attachments")),
         "thread_ts": body.get("thread_ts"),
     }
     title = (texts[0] or "").partition("\n")[0]

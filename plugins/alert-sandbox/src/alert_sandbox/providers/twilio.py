@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from email.utils import format_datetime
 from typing import Final
 
+from alert_core.text import utf16_length
 from alert_sandbox.exchange import Answer, Broken, Provider, Request, Rule, Seen, is_wrong
 from alert_sandbox.faults import Fault
 from alert_sandbox.segments import segments
@@ -124,7 +125,7 @@ class Twilio(Provider):
     def _text(self, form: Mapping[str, str]) -> None:
         if not any(form.get(name) for name in ("Body", "MediaUrl", "ContentSid")):
             raise self._NO_BODY.refusal("Message body is required.")
-        if len(form.get("Body", "")) > MAX_BODY:
+        if utf16_length(form.get("Body", "")) > MAX_BODY:
             raise self._LONG.refusal(f"The concatenated message body exceeds the {MAX_BODY} character limit")
         validity = form.get("ValidityPeriod", "1")
         if not (validity.isdecimal() and 1 <= int(validity) <= MAX_VALIDITY):

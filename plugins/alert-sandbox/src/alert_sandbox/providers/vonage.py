@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from alert_core.text import utf16_length
 from alert_sandbox.exchange import Answer, Broken, Provider, Request, Rule, Seen, is_wrong
 from alert_sandbox.faults import Fault
 from alert_sandbox.segments import is_gsm, segments
@@ -117,7 +118,7 @@ class Vonage(Provider):
             raise self._AUTH.refusal("Bad Credentials")
 
     def _extras(self, fields: Mapping[str, str]) -> None:
-        if len(fields["text"]) > MAX_TEXT:
+        if utf16_length(fields["text"]) > MAX_TEXT:
             raise self._LONG.refusal("Message Too Long")
         if fields.get("type", "text") not in _TYPES:
             raise self._TYPE.refusal("Invalid value for param: type")
