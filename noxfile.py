@@ -39,6 +39,7 @@ CHROMIUM = ["chromium", "chromium-driver", "fonts-noto-color-emoji", "fonts-deja
 CLIENTS = ["plugins/alert-sandbox/tests/clients"]  # the vendors' official clients, as those of tests/wire
 
 # Many tests wait for a timeout: one process more than there are cores.
+OUTBOX_APART = "--ignore=plugins/alert-outbox"  # under construction: its tests want a quiet machine; `chaos` runs them
 AT_ONCE = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup"]
 
 # What `bench` measures beside this project.
@@ -77,14 +78,14 @@ def run_tests(session: nox.Session, *arguments: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run every test of every distribution, and tests/, on the running interpreter."""
     install(session, "tests")
-    run_tests(session, *AT_ONCE, "-m", "not chaos")
+    run_tests(session, *AT_ONCE, OUTBOX_APART)
 
 
 @nox.session(python=PYTHONS)
 def tests_all(session: nox.Session) -> None:
     """Run the tests on each supported interpreter that is installed here, but for those marked `once`."""
     install(session, "tests")
-    run_tests(session, *AT_ONCE, "-m", "not once and not chaos", "--hypothesis-profile=few")
+    run_tests(session, *AT_ONCE, OUTBOX_APART, "-m", "not once", "--hypothesis-profile=few")
 
 
 @nox.session
@@ -234,7 +235,7 @@ def bench(session: nox.Session) -> None:
 def chaos(session: nox.Session) -> None:
     """Kill processes that deliver from the outbox two hundred times; `-- --kills 1000 --seed 7`: otherwise."""
     install(session, "tests")
-    session.run("pytest", "plugins/alert-outbox/tests", "-m", "chaos")
+    session.run("pytest", "plugins/alert-outbox/tests")
     folder = Path(session.create_tmp()) / "outbox"
     shutil.rmtree(folder, ignore_errors=True)
     session.run("python", "plugins/alert-outbox/tests/chaos.py", str(folder), *session.posargs)

@@ -47,15 +47,15 @@ class World:
 
     def rest(self) -> None:
         for _ in range(6):
-            assert self.clock.settle()
+            assert self.clock.settle(60)
             self.clock.advance(0.01)
-        assert self.clock.settle()
+        assert self.clock.settle(60)
 
     def wait(self, seconds: float, step: float = 30.0) -> None:
         ends = self.clock.time() + seconds
         while (left := ends - self.clock.time()) > 0:
             self.clock.advance(min(step, left))
-            assert self.clock.settle()
+            assert self.clock.settle(60)
         self.rest()
 
     def told(self, which: str = "a") -> list[str]:
