@@ -173,3 +173,22 @@ def test_an_alert_is_written_in_one_call_so_that_threads_do_not_mix(monkeypatch:
     monkeypatch.setattr(sys, "stderr", Stream())
     ConsoleTransport().send(Alert("a", "b\nc\nd"))
     assert len(written) == 1
+
+
+def test_console_writes_to_what_stands_in_for_the_stream_in_a_celery_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    class LoggingProxy:  # celery.utils.log.LoggingProxy: a stream without an encoding
+        def __init__(self) -> None:
+            self.text = ""
+
+        def write(self, text: str) -> None:
+            self.text += text
+
+        def isatty(self) -> bool:
+            return False
+
+        def flush(self) -> None: ...
+
+    proxy = LoggingProxy()
+    monkeypatch.setattr(sys, "stderr", proxy)
+    ConsoleTransport().send(Alert("t", "m"))
+    assert proxy.text.startswith("[ERROR] t")

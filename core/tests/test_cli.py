@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -13,10 +14,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import attrs
 import click
 import pytest
 
-from alert_core import Alert, CommandSpec, PermanentDeliveryError, Receipt, Transport, TransportSpec, default, option
+from alert_core import (
+    Alert,
+    CommandSpec,
+    ConfigError,
+    Dispatcher,
+    PermanentDeliveryError,
+    QueueError,
+    QueueSpec,
+    Receipt,
+    TableSpec,
+    Transport,
+    TransportSpec,
+    default,
+    hookimpl,
+    option,
+)
 from alert_core import plugins as loader
 from alert_core.cli import main
 from alert_core.plugins import Plugins
@@ -286,6 +303,7 @@ def test_check_shows_targets_and_routes_and_sends_nothing(configured: Run) -> No
         "route  payments  ops, bad",
         "route  night     (silence)",
         "route  rest      ops",
+        "queue  memory",
         "the configuration is valid",
     ]
     assert got == []
@@ -489,3 +507,112 @@ def test_help_loads_neither_http_nor_a_transport(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (QueueError("the database is away"), "the database is away"),
+        (FileNotFoundError(2, "No such file or directory", "/srv/x"), "/srv/x: No such file or directory"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError(f"password={CANARY}"), "OSError"),
+        (QueueError(), "QueueError"),
+    ],
+)
+def test_what_is_raised_is_told_in_words(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(extra, "callback", fail)
+    assert run("extra") == Ended(1, "", f"Error: {told}\n")
+
+
+def test_a_standard_input_that_is_closed_is_wrong_use(tmp_path: Path) -> None:
+    (tmp_path / "alerts.toml").write_text('[targets.quiet]\ntype = "noop"')
+    for arguments in (["send", "x", "-m", "-"], ["redact"], ["route", "explain", "-"]):
+        done = subprocess.run(
+            ["sh", "-c", '"$@" <&-', "sh", *ALERTCTL, *arguments],
+            cwd=tmp_path,
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1] == "Error: standard input is closed"
+
+
+def test_check_lets_plugins_check_their_tables_and_names_every_fault(run: Run, plugins: Plugins) -> None:
+    def refuse(dispatcher: Dispatcher) -> None:
+        raise ConfigError([(f"{name}.target", f"there is {', '.join(dispatcher.targets)}") for name in ("ab", "cd")])
+
+    def harmless(_: Dispatcher) -> None:
+        raise AssertionError("its table is not configured")
+
+    tables = [TableSpec("ab", dict[str, str], refuse), TableSpec("cd", dict[str, str], refuse)]
+    plugins.plugins += Plugins([*tables, TableSpec("ef", dict[str, str], harmless)]).plugins
+    Path("alerts.toml").write_text('[targets.quiet]\ntype = "noop"\n[ab]\n[cd]\n')
+    ended = run("check")
+    assert (ended.status, ended.out) == (2, "configuration: ./alerts.toml\n")
+    assert ended.err.splitlines() == ["Error: ab.target: there is quiet", "Error: cd.target: there is quiet"]
+    assert [fault["path"] for fault in json.loads(run("check", "--json").out)["faults"]] == ["ab.target", "cd.target"]
+
+
+def test_a_terminal_is_told_after_a_second_for_whom_send_waits(tmp_path: Path) -> None:
+    code = (
+        "import time, alert_core, alert_core.cli\n"
+        "class Hung(alert_core.Transport):\n"
+        "    kind = 'hung'\n"
+        "    def send(self, alert):\n"
+        "        time.sleep(60)\n"
+        "class Quick(alert_core.Transport):\n"
+        "    kind = 'quick'\n"
+        "    def send(self, alert):\n"
+        "        pass\n"
+        "alert_core.configure(alert_core.Dispatcher([Hung(), Quick()], deadline=1.2))\n"
+        "alert_core.cli.main(['send', 'x', '--json'])\n"
+    )
+    ours, theirs = os.openpty()
+    run = functools.partial(subprocess.run, [sys.executable, "-c", code], cwd=tmp_path, env=ENVIRONMENT, check=False)
+    run(stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    assert os.read(ours, 4096).decode().splitlines() == ["waiting for hung …"]
+    os.close(ours)
+    assert run(capture_output=True, text=True).stderr == ""
+
+
+@attrs.define(kw_only=True)
+class Store:
+    """Keeps alerts.
+
+    Args:
+        place: where it keeps them, which is
+            a folder.
+        size: how many.
+    """
+
+    place: str
+    size: int = 5
+    names: tuple[str, ...] = attrs.field(factory=tuple)
+
+
+def test_plugins_shows_the_options_of_queues_and_tables(run: Run, plugins: Plugins) -> None:
+    class Both:
+        @staticmethod
+        @hookimpl
+        def alert_register() -> list[object]:
+            return [QueueSpec("both", Store), TableSpec("one", Store), TableSpec("each", dict[str, Store])]
+
+    plugins.plugins += Plugins([Both()]).plugins
+    shown = [line.split("  ") for line in run("plugins", "both").out.splitlines()]
+    titles = [line for (line, *rest) in shown if not rest and line]
+    assert titles == ['[queue] type = "both"', "[one]", "[each.NAME]"]
+    rows = [[cell.strip() for cell in row if cell.strip()] for row in shown if row[0] == "" and len(row) > 1]
+    assert rows == 3 * [
+        ["place", "str", "required", "where it keeps them, which is a folder."],
+        ["size", "int", "default 5", "how many."],
+        ["names", "tuple[str, ...]", "default ()"],
+    ]
+    assert list(json.loads(run("plugins", "both", "--json").out)["options"]) == ["both", "[one]", "[each.NAME]"]

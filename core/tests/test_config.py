@@ -266,6 +266,10 @@ ONLY_TARGET = {"targets": {"ops": ONE}}
         ({"targets": {"": ONE}}, ['targets."": a target\'s name must be a text']),
         ({"targets": {5: ONE}}, ["targets.<int>: a target's name must be a text"]),
         ({"targets": {"ops": {}}}, ["targets.ops.type: required option missing"]),
+        (
+            {"targets": {"ops": {"typ": "console"}}},
+            ["targets.ops.type: required option missing", 'targets.ops.typ: unknown option; did you mean "type"?'],
+        ),
         ({"targets": {"ops": {"type": 5}}}, ["targets.ops.type: must be a text"]),
         (
             {"targets": {"ops": {"type": "pagr"}}},
@@ -350,7 +354,7 @@ ONLY_TARGET = {"targets": {"ops": ONE}}
             {"queue": {"type": "outbox"}, "routes": [{"name": "a", "targets": [], "repeat_every": "4h"}]},
             ['queue.type: no plugin provides "outbox"; try: pip install alert-outbox'],
         ),
-        ({"queue": {"type": "store", "pth": "x"}}, ["queue: "]),
+        ({"queue": {"type": "store", "pth": "x"}}, ['queue.pth: unknown option; did you mean "path"?']),
         ({"redaction": {"extra_key": ["iban"]}}, ['redaction.extra_key: unknown option; did you mean "extra_keys"?']),
         ({"redaction": {"extra_keys": "iban"}}, ["redaction.extra_keys: must be a list, not a text"]),
         (
@@ -442,7 +446,7 @@ def test_a_failover_that_leads_into_a_cycle_is_not_in_it() -> None:
         (f'[a]\nx = "{CANARY}\n'.encode(), "is not TOML at line 2, column 23: a text without its closing quote"),
         (f"[a]\nx = '{CANARY}\n".encode(), "is not TOML at end of document: a text without its closing quote"),
         (f"x = {CANARY}".encode(), "is not TOML at line 1, column 5: not a value; a text is written in quotes"),
-        (b"[routes]\na = 1\n[routes]", "is not TOML at line 3, column 8: a table is declared twice; of several,"),
+        (b"[routes]\na = 1\n[routes]", "is not TOML at line 3, column 8: a table is declared twice: give one of them"),
         (f"[a]\n{CANARY} = 1\n{CANARY} = 1".encode(), "is not TOML at"),
         (f"[{CANARY}]\n[{CANARY}]".encode(), "is not TOML at"),
         (b"a = '\xff'", "is not UTF-8 at byte 5"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import alert_core
-from alert_core import Alert, Dispatcher, default
+from alert_core import Alert, ConfigError, Dispatcher, default
 from alert_core.plugins import Plugins
 from alert_core.testing import MemoryTransport
 
@@ -50,3 +50,32 @@ def test_a_wrong_argument_is_a_type_error_in_the_functions_own_name(
     with pytest.raises(TypeError, match=message):
         alert_core.enqueue(**arguments)
     assert memory.alerts == []
+
+
+@pytest.fixture
+def provided() -> Iterator[list[Dispatcher | None]]:
+    """What a framework provides, one for each time that it is asked."""
+    made: list[Dispatcher | None] = []
+    previous = default.replace(None)
+    default.provide(made.pop)
+    yield made
+    default.provide(None)
+    default.replace(previous)
+
+
+def test_a_framework_provides_the_default_once_it_is_needed(provided: list[Dispatcher | None]) -> None:
+    transport = MemoryTransport()
+    with Dispatcher([transport], plugins=Plugins()) as dispatcher:
+        provided.append(dispatcher)
+        assert alert_core.send("Disk full").ok
+        assert default.get() is dispatcher
+    assert len(transport.alerts) == 1
+
+
+def test_a_framework_without_a_configuration_leaves_the_default_as_it_was(
+    provided: list[Dispatcher | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provided.append(None)
+    monkeypatch.setenv("ALERT_CONFIG", "/nonexistent/alerts.toml")
+    with pytest.raises(ConfigError, match=r"alerts\.toml"):
+        default.get()

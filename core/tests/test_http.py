@@ -245,6 +245,7 @@ def test_a_refused_connection_is_retryable() -> None:
     with refusing_port() as port:
         error = failure(Example(api_url=Secret(f"http://127.0.0.1:{port}{PATH}")))
     assert type(error) is RetryableDeliveryError
+    assert str(error) == "could not connect (ConnectError: nothing listens there)"
 
 
 def test_a_connection_that_nobody_takes_is_retryable_within_the_timeout() -> None:

@@ -102,6 +102,7 @@ def test_a_plugins_module_need_not_contribute_anything(installed: Install) -> No
 
 @pytest.mark.parametrize(("source", "told"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_plugin_is_recorded_and_breaks_nothing_else(installed: Install, source: str, told: str) -> None:
+    others = Plugins.discover()
     installed("broken", source)
     installed("zeta", PAGER)
     plugins = Plugins.discover()
@@ -113,7 +114,7 @@ def test_a_broken_plugin_is_recorded_and_breaks_nothing_else(installed: Install,
     assert "\n" not in (broken.error or "")
     assert named(plugins, "zeta").state == "loaded"
     assert plugins.transport_class("pager")
-    assert plugins.hookimpls("alert_dropped") == []
+    assert plugins.hookimpls("alert_dropped") == others.hookimpls("alert_dropped")
     assert plugins.processors == ()
 
 
@@ -137,12 +138,13 @@ def test_a_plugin_whose_distribution_has_lost_its_metadata_still_loads(installed
 
 def test_two_distributions_may_have_an_entry_point_of_one_name(installed: Install) -> None:
     seen = "from alert_core import hookimpl\n@hookimpl\ndef alert_dropped(reason): ..."
+    others = len(Plugins.discover().hookimpls("alert_dropped"))
     for name in ("one", "two", "three"):
         installed(name, seen, entry_points=f"[alert_core.plugins]\nsame = {name}_plugin\n")
     plugins = Plugins.discover()
     same = {p.distribution: p.state for p in plugins.plugins if p.name == "same"}
     assert same == {"alert-one": "loaded", "alert-two": "loaded", "alert-three": "loaded"}
-    assert len(plugins.hookimpls("alert_dropped")) == 3
+    assert len(plugins.hookimpls("alert_dropped")) == 3 + others
 
 
 # Choosing

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import attrs
 import pytest
 
 from alert_core import Alert, ConfigError, Dispatcher, QueueError, Receipt, RetryableDeliveryError, hookimpl
 from alert_core.queues import Desk, Dispatch, Outcome, Part, Stored
 from alert_core.report import Delivery, DeliveryReport
-from alert_core.testing import CANARY, isolated_plugins
+from alert_core.testing import CANARY, VirtualClock, isolated_plugins
 
 
 class Claim:
@@ -39,10 +41,10 @@ class Fake:
     """Keeps what it is given in a list, and delivers when it is told to."""
 
     keeps_state = False
-    delivers_here = False
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
+        self.delivers_here = False
         self.kept: list[Dispatch] = []
         self.events: list[str] = []
         self.concluded: list[str] = []
@@ -149,8 +151,6 @@ async def _asend(d: Dispatcher) -> DeliveryReport:
 
 
 def test_asend_does_alike_and_raises_what_put_raises(d: Dispatcher, queue: Fake) -> None:
-    import asyncio
-
     assert asyncio.run(_asend(d)).queued == ("a", "b")
     queue.error = QueueError("full")
     report = asyncio.run(_asend(d))
@@ -166,6 +166,155 @@ def test_what_a_queue_refuses_enqueue_raises_and_send_delivers_from_memory(error
         assert CANARY not in str(raised.value)
         report = d.send(Alert("sent", "m"))
     assert (report.stored, report.sent, a.taken) == (False, ("a",), ["sent"])
+
+
+class Transactional(Fake):
+    """Keeps all of several alerts, or none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stands: dict[str, Sequence[Delivery]] = {}
+
+    def put_many(self, dispatches: Sequence[Dispatch]) -> list[Stored]:
+        self.events.append(f"{len(dispatches)} at once")
+        if any(dispatch.alert.title == "bad" for dispatch in dispatches):
+            raise QueueError("one is bad")
+        return [self.put(dispatch) for dispatch in dispatches]
+
+    def deliveries(self, dispatch_id: str) -> Sequence[Delivery]:
+        self.events.append("asked")
+        if self.error:
+            raise self.error
+        return self.stands.get(dispatch_id, ())
+
+
+def drop_dull(alert: Alert) -> Alert | None:
+    return None if alert.title == "dull" else alert
+
+
+def test_what_a_forgiving_queue_refuses_enqueue_delivers_from_memory_too() -> None:
+    queue, target = Fake(QueueError("down")), Target("a")
+    queue.memory_when_down = True  # type: ignore[attr-defined]  # what a queue may say besides
+    with Dispatcher([target], queue=queue, plugins=isolated_plugins()) as d:
+        report = d.enqueue(Alert("t", "m")).report(60)
+        reports = [ticket.report(60) for ticket in d.enqueue_many([Alert("u", "m"), Alert("v", "m")])]
+        assert (report.stored, report.sent) == (False, ("a",))
+        assert [(one.stored, one.sent) for one in reports] == [(False, ("a",))] * 2
+        queue.error = None
+        assert d.enqueue_many([Alert("w", "m")])[0].stored
+    assert target.taken == ["t", "u", "v"]
+    with pytest.raises(QueueError, match="closed"):
+        d.enqueue(Alert("x", "m"))
+
+
+def test_a_queue_masks_what_it_reads_back_with_the_dispatchers_policy(d: Dispatcher, queue: Fake) -> None:
+    assert queue.desk.redactor is d.redactor
+
+
+def test_many_alerts_are_put_at_once_where_the_queue_has_transactions() -> None:
+    queue = Transactional()
+    alerts = [Alert(title, "m") for title in ("one", "dull", "two")]
+    with Dispatcher([Target("a")], queue=queue, plugins=isolated_plugins(), processors=[drop_dull]) as d:
+        tickets = d.enqueue_many(alerts)
+        assert [ticket.alert_id for ticket in tickets] == [alert.id for alert in alerts]
+        assert [ticket.dropped for ticket in tickets] == [None, "processor: drop_dull", None]
+        assert [ticket.stored for ticket in tickets] == [True, False, True]
+        assert [dispatch.alert.title for dispatch in queue.kept] == ["one", "two"]
+        assert queue.events == ["2 at once"]
+        assert d.enqueue_many([]) == []
+        with pytest.raises(QueueError, match="one is bad"):
+            d.enqueue_many([Alert("three", "m"), Alert("bad", "m")])
+        assert len(queue.kept) == 2
+
+
+def test_a_ticket_hears_of_what_another_process_has_done(watch: Watch) -> None:
+    queue, clock = Transactional(), VirtualClock()
+    with Dispatcher([Target("a"), Target("b")], queue=queue, plugins=isolated_plugins(watch), clock=clock) as d:
+        ticket = d.enqueue(Alert("t", "m"))
+        sent = Delivery(target="a", kind="", outcome=Outcome.DELIVERED, attempts=1, receipt=Receipt(id="r1"))
+        waits = Delivery(target="b", kind="Target", outcome=Outcome.QUEUED, attempts=3)
+        assert ticket.report(0).queued == ("a", "b")
+        queue.stands = {queue.kept[0].id: (sent, waits)}
+        report = ticket.report(0)
+        assert (report.sent, report.queued, report.stored) == (("a",), ("b",), True)
+        assert [(x.kind, x.attempts) for x in report.deliveries] == [("Target", 1), ("Target", 3)]
+        assert not ticket.wait(86_400)
+        assert queue.events.count("asked") < 100
+        queue.error = QueueError("the database is away")
+        assert ticket.report(0).queued == ("a", "b")  # what this process knows
+        queue.error = None
+        queue.stands = {queue.kept[0].id: (sent, attrs.evolve(waits, outcome=Outcome.DELIVERED))}
+        assert ticket.wait()
+        assert ticket.report().sent == ("a", "b")
+        assert watch.told == []  # who ended it has told it
+    clock.leave()
+
+
+def test_the_worker_of_this_process_tells_a_ticket_of_another_ones_end() -> None:
+    queue = Transactional()
+    queue.delivers_here = True
+    with Dispatcher([Target("a")], queue=queue, plugins=isolated_plugins()) as d:
+        ticket = d.enqueue(Alert("t", "m"))
+        (dispatch,) = queue.kept
+        assert queue.desk.awaited == [dispatch.id]
+        queue.desk.found(dispatch.id, [Delivery(target="a", kind="", outcome=Outcome.DELIVERED)])
+        assert ticket.wait(60)
+        assert (ticket.report().sent, queue.desk.awaited, queue.events) == (("a",), [], ["1 at once"])
+
+
+class Gathering(Transactional):
+    """Gathers the second delivery of each alert, and has attempted the first before `put_many()` returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.delivers_here, self.later = True, 2 * 86_400.0
+
+    def put_many(self, dispatches: Sequence[Dispatch]) -> list[Stored]:
+        super().put_many(dispatches)
+        for dispatch in dispatches:
+            self.desk.attempted(dispatch.id, Delivery(target="a", kind="", outcome=Outcome.DELIVERED))
+        return [
+            Stored(parts=dispatch.parts, gathered={1: self.desk.clock.time() + self.later}) for dispatch in dispatches
+        ]
+
+
+def test_what_a_queue_gathers_is_not_waited_for_although_the_rest_ended_early(watch: Watch) -> None:
+    queue = Gathering()
+    plugins = isolated_plugins(watch)
+    with Dispatcher([Target("a"), Target("b")], queue=queue, plugins=plugins, deadline=86_400) as d:
+        for report in (d.send(Alert("t", "m")), asyncio.run(_asend(d))):
+            assert (report.sent, report.queued, report.ok) == (("a",), ("b",), True)
+        ticket = d.enqueue(Alert("t", "m"))
+        assert not ticket.wait(86_400)
+        ended = [attrs.evolve(one, outcome=Outcome.DELIVERED) for one in ticket.report(0).deliveries]
+        queue.desk.found(queue.kept[-1].id, ended)
+        assert ticket.wait(0)
+        assert ticket.report(0).sent == ("a", "b")
+
+
+def test_what_a_queue_drops_is_not_stored(d: Dispatcher, queue: Fake, watch: Watch, monkeypatch: Any) -> None:
+    monkeypatch.setattr(queue, "put", lambda _: Stored(parts=(), dropped="silenced: night"))
+    report = d.send(Alert("t", "m"))
+    assert (report.dropped, report.stored, report.ok) == ("silenced: night", False, True)
+    assert watch.told == [("finished", False, True)]
+
+
+def test_many_alerts_are_put_in_turn_where_it_has_none(d: Dispatcher, queue: Fake) -> None:
+    tickets = d.enqueue_many([Alert("one", "m"), Alert("two", "m")], targets=["b"])
+    assert [dispatch.alert.title for dispatch in queue.kept] == ["one", "two"]
+    assert [ticket.report(0).queued for ticket in tickets] == [("b",), ("b",)]
+
+
+def test_many_alerts_without_a_queue_go_to_the_lanes_in_turn() -> None:
+    a = Target("a")
+    with Dispatcher([a], plugins=isolated_plugins()) as d:
+        tickets = d.enqueue_many(Alert(title, "m", dedup_key="k") for title in ("one", "two"))
+        assert [ticket.report(60).sent for ticket in tickets] == [("a",), ("a",)]
+        with pytest.raises(TypeError, match="send an Alert, not str"):
+            d.enqueue_many([Alert("three", "m"), "four"])  # type: ignore[list-item]  # that is the point
+    assert a.taken == ["one", "two"]
+    with pytest.raises(QueueError, match="closed"):
+        d.enqueue_many([Alert("late", "m")])
 
 
 def test_one_attempt_is_recorded_before_the_observers_hear_of_it_and_settled_after(

@@ -50,6 +50,9 @@ def faults_of(*arguments: Any, **keywords: Any) -> dict[str, str]:
         ({"tags": ["re:team-.*"]}, {"tags": ["team-a"]}, {"tags": ["a-team"]}),
         ({"status": "resolved"}, {"status": "resolved"}, {"status": "firing"}),
         ({"status": ["firing", "acknowledged"]}, {"status": "acknowledged"}, {"status": "resolved"}),
+        ({"dedup_key": "db:disk"}, {"dedup_key": "db:disk", "status": "resolved"}, {"dedup_key": "db:disk2"}),
+        ({"dedup_key": ["db:1", "db:2"]}, {"dedup_key": "db:2"}, {"dedup_key": "db:3"}),
+        ({"dedup_key": "re:db:[0-9]+"}, {"dedup_key": "db:17"}, {"dedup_key": "my-db:17"}),
         ({"metadata.region": "eu"}, {"metadata": {"region": "eu"}}, {"metadata": {"region": "us"}}),
         ({"metadata": {"region": "eu"}}, {"metadata": {"region": "eu"}}, {"metadata": {}}),
         ({"metadata.a.b": 1}, {"metadata": {"a": {"b": 1}}}, {"metadata": {"a": {"b": True}}}),
@@ -117,6 +120,8 @@ def test_other_repeats_are_not(pattern: str) -> None:
         ({"match": {"source": 5}}, "match.source"),
         ({"match": {"source": ""}}, "match.source"),
         ({"match": {"tags": [1]}}, "match.tags"),
+        ({"match": {"dedup_key": 1}}, "match.dedup_key"),
+        ({"match": {"dedup_key": ""}}, "match.dedup_key"),
         ({"match": {"status": "open"}}, "match.status"),
         ({"match": {"metadata": "x"}}, "match.metadata"),
         ({"match": {"metadata": {}}}, "match.metadata"),
@@ -266,16 +271,26 @@ def test_the_last_route_must_take_every_alert_at_every_time(last: dict[str, Any]
     assert route_faults([Route([], **last), Route([])], []) == []
 
 
-@pytest.mark.parametrize(
-    "field",
-    [{"repeat_every": "4h"}, {"group_by": ["source"]}, {"group_wait": 0}, {"group_interval": 9}, {"digest": "08:00"}],
-)
+@pytest.mark.parametrize("field", [{"repeat_every": "4h"}, {"group_by": ["source"]}, {"digest": "08:00"}])
 def test_a_field_that_needs_state_needs_a_queue_that_keeps_it(field: dict[str, Any]) -> None:
     route = Route([], name="all", **field)
     (fault,) = route_faults([route], [])
     assert fault.path == f"routes[0].{next(iter(field))}"
     assert "pip install alert-outbox" in fault.message
     assert route_faults([route], [], keeps_state=True) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ({"group_wait": 0}, "group_wait"),
+        ({"group_interval": 9}, "group_interval"),
+        ({"group_by": ["source"], "digest": "08:00"}, "group_by"),
+    ],
+)
+def test_what_would_have_no_effect_is_a_fault(given: dict[str, Any], path: str) -> None:
+    (fault,) = route_faults([Route([], name="all", **given)], [], keeps_state=True)
+    assert fault.path == f"routes[0].{path}"
 
 
 def test_a_queue_that_keeps_state_keeps_it_by_the_routes_name() -> None:

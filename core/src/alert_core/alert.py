@@ -253,9 +253,10 @@ def _ready(fields: dict[str, Any], redactor: Redactor | None) -> dict[str, Any]:
             metadata = json_safe(metadata)
     else:
         metadata = redactor.redact(metadata)
+        masked = {text: redactor.text(text) for text in {fields[name] for name in _TEXTS} if text is not None}
         for name in _TEXTS:
-            if fields[name] is not None:
-                fields[name] = redactor.text(fields[name]).strip() or REDACTED
+            if fields[name] is not None:  # the message is often the title once more: masked once
+                fields[name] = masked[fields[name]].strip() or REDACTED
         fields["tags"] = tuple(map(redactor.text, fields["tags"]))
         if fields["url"] and not _URL.fullmatch(fields["url"]):
             fields["url"] = None  # nothing that a reader could open is left of it

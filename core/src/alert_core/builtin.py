@@ -64,7 +64,7 @@ class ConsoleTransport(Transport):
         """Write one block, in one call, so that the lines of several threads do not mix."""
         stream = sys.stdout if self.stream == "stdout" else sys.stderr
         text = render(alert, colour=stream.isatty() and not os.environ.get("NO_COLOR"))
-        encoding = stream.encoding or "utf-8"
+        encoding = getattr(stream, "encoding", None) or "utf-8"  # what a Celery worker puts in its place has none
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
         return Receipt(id=alert.id)

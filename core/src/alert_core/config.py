@@ -6,6 +6,8 @@ their faults, and `raise_faults()` raises them where the values are out of sight
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final
@@ -223,6 +225,9 @@ class _Reader:
         table = dict(raw)
         kind = {"type": table.pop("type")} if table.get("type") else {}
         fields, whole = self._fields(path, kind, {"type": str}, ["type"])
+        if not kind:
+            near = [key for key in table if isinstance(key, str) and difflib.get_close_matches(key, ["type"])]
+            self._add(path, [Fault(key_path(key), 'unknown option; did you mean "type"?') for key in near])
         return (fields["type"], table) if whole else None
 
     def _fields(
@@ -303,8 +308,12 @@ class _Reader:
         keeps_state = bool(getattr(queue, "keeps_state", False))
         if hasattr(queue, "options"):
             return self._made("queue", queue, table, {}), keeps_state
-        made = self._taken("queue", build(queue, plain(table))) if self._is_resolved("queue") else None
-        return made, keeps_state
+        known = inspect.signature(queue).parameters
+        takes_all = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in known.values())
+        unknown = [] if takes_all else [key for key in table if key not in known]
+        self._add("queue", [Fault(key_path(key), unknown_key(key, known)) for key in unknown])
+        whole = not unknown and self._is_resolved("queue")
+        return self._taken("queue", build(queue, plain(table))) if whole else None, keeps_state
 
     def _routes(self, names: set[str], keeps_state: bool) -> tuple[Route, ...]:
         tables = self._document.get("routes", [])

@@ -7,7 +7,7 @@ import inspect
 import os
 import pathlib
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from alert_core.alert import Alert
@@ -26,6 +26,7 @@ _ARGUMENTS: Final = ("targets", *inspect.signature(Alert).parameters)
 
 _lock = threading.RLock()
 _dispatcher: Dispatcher | None = None
+_make: Callable[[], Dispatcher | None] | None = None
 
 
 def send(
@@ -48,7 +49,7 @@ def send(
         TypeError: an argument that no alert has, or of a wrong type.
     """
     dispatcher = get()
-    return dispatcher.send(_alert("send", dispatcher, alert, message, fields), targets)
+    return dispatcher.send(alert_of("send", dispatcher, alert, message, fields), targets)
 
 
 async def asend(
@@ -56,7 +57,7 @@ async def asend(
 ) -> DeliveryReport:
     """As `send()`, for coroutines."""
     dispatcher = get()
-    return await dispatcher.asend(_alert("asend", dispatcher, alert, message, fields), targets)
+    return await dispatcher.asend(alert_of("asend", dispatcher, alert, message, fields), targets)
 
 
 def enqueue(
@@ -68,7 +69,7 @@ def enqueue(
         QueueFull: no lane had room for it.
     """
     dispatcher = get()
-    return dispatcher.enqueue(_alert("enqueue", dispatcher, alert, message, fields), targets)
+    return dispatcher.enqueue(alert_of("enqueue", dispatcher, alert, message, fields), targets)
 
 
 def flush(timeout: float | None = None) -> bool:
@@ -95,6 +96,16 @@ def configure(source: Dispatcher | str | os.PathLike[str] | Mapping[str, Any]) -
     return dispatcher
 
 
+def provide(make: Callable[[], Dispatcher | None] | None) -> None:
+    """Let this function make the default dispatcher once it is needed: for a framework that has its own configuration.
+
+    Args:
+        make: where it returns None, or is None itself, the default is found as ever. What it raises, `get()` raises.
+    """
+    global _make  # noqa: PLW0603 - the process has one
+    _make = make
+
+
 def replace(dispatcher: Dispatcher | None) -> Dispatcher | None:
     """Put another in its place, or none, and return what was there, still open: for tests."""
     global _dispatcher
@@ -112,7 +123,7 @@ def config_path() -> str | None:
 
 
 def get() -> Dispatcher:
-    """The default dispatcher; at first use it is built from ALERT_CONFIG, ./alerts.toml or the environment.
+    """The default dispatcher. At first use it is built: of `provide()`, ALERT_CONFIG, ./alerts.toml or the environment.
 
     Raises:
         ConfigError: nothing is configured, or it is wrong.
@@ -125,10 +136,11 @@ def get() -> Dispatcher:
                 True
             )  # what is logged while it is built cannot be alerted of: there is no dispatcher
             try:
-                dispatcher = Dispatcher.from_config(path) if path else Dispatcher.from_env()
+                given = _make() if _make is not None else None
+                dispatcher = given or (Dispatcher.from_config(path) if path else Dispatcher.from_env())
             finally:
                 delivering.reset(token)
-            if not dispatcher.targets:
+            if given is None and not dispatcher.targets:
                 raise ConfigError(
                     [Fault(path, "has no targets: write a table [targets.NAME]")] if path else _THREE_WAYS
                 )
@@ -136,9 +148,10 @@ def get() -> Dispatcher:
         return _dispatcher
 
 
-def _alert(
+def alert_of(
     function: str, dispatcher: Dispatcher, alert: Alert | str | None, message: str | None, fields: dict[str, Any]
 ) -> Alert:
+    """The alert that the arguments of `send()` and its kin stand for; `function` is who is to blame for a wrong one."""
     for name in fields:
         if name not in _ARGUMENTS:
             near = difflib.get_close_matches(name, _ARGUMENTS, n=1)

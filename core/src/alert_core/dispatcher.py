@@ -1,42 +1,42 @@
-"""The pipeline: defaults, processors, masking, routes, lanes, report."""
+"""The dispatcher: from an alert to its lanes, or a durable queue, and to the report."""
 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
+import functools
 import logging
 import os
-import threading
 import time
 import uuid
-import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Final, Self, TypeVar, cast
+from typing import Any, Final, Self, cast
 
-from alert_core.alert import Alert, Severity
+import attrs
+
+from alert_core import process
+from alert_core.alert import Alert
+from alert_core.background import aside, background
 from alert_core.clock import Clock
 from alert_core.config import DEFAULTS, Config, FailoverConfig, failover_faults, load, raise_faults
 from alert_core.environment import from_environment
 from alert_core.errors import ConfigError, Fault, QueueError, QueueFull
 from alert_core.failover import Failover
 from alert_core.lanes import Job, Lane
+from alert_core.pipeline import Pipeline, Ready, processor
 from alert_core.plugins import Observers, Plugins, installed_plugins
 from alert_core.queues import Desk, Dispatch, Queue, queue_faults
 from alert_core.redaction import Redactor
 from alert_core.report import DeliveryReport, Ticket
 from alert_core.retry import RetryPolicy
-from alert_core.routing import Route, named_routes, route_faults, select, unknown_name
+from alert_core.routing import Route, named_routes, route_faults, unknown_name
 from alert_core.settings import Settings
 from alert_core.specs import ProcessorSpec
+from alert_core.targets import named_targets
 
-_T = TypeVar("_T")
-_PLAIN_FIELDS: Final = ("source", "tags", "url", "request_id")
 CLOSING: Final = 1.0  # seconds that close() waits for a transport's own
 _log = logging.getLogger(__name__)
-_live: weakref.WeakSet[Dispatcher] = weakref.WeakSet()
 
 
 class Dispatcher:
@@ -76,7 +76,7 @@ class Dispatcher:
         clock: Clock | None = None,
     ) -> None:
         plugins = installed_plugins() if plugins is None else plugins
-        named, settings, faults = _named(targets)
+        named, settings, faults = named_targets(targets)
         routes = tuple(routes)
         if queue is not None:
             faults += [Fault("queue", fault) for fault in queue_faults(queue)]
@@ -90,13 +90,12 @@ class Dispatcher:
         faults += failover_faults(named)
         faults += route_faults(routes, tuple(named), keeps_state=bool(getattr(queue, "keeps_state", False)))
         raise_faults(faults)
-        self.routes = named_routes(routes)
         self.deadline = deadline
-        self.defaults = dict(defaults or {})
+        self.tables: Mapping[str, Any] = {}
+        """Of each table of the configuration that a plugin owns, what was read, by the table's name."""
+        self.plugins = plugins
         self.redactor = (redactor or Redactor()).extended(plugins.redactors)
-        self._processors = sorted((*map(_processor, processors), *plugins.processors), key=lambda spec: spec.order)
         self._retry = retry or RetryPolicy()
-        self._allow_unmasked = allow_unmasked
         self._clock = clock or Clock()
         self._observers = Observers(plugins)
         self._drops: Counter[str] = Counter()
@@ -104,11 +103,20 @@ class Dispatcher:
         for name, target in named.items():
             self._lanes[name] = self._lane(name, target, settings.get(name))
         children = {c for t in named.values() if isinstance(t, FailoverConfig) for c in t.targets}
-        self._everyone = tuple(name for name in named if name not in children)
+        self._pipeline = Pipeline(
+            redactor=self.redactor,
+            defaults=dict(defaults or {}),
+            processors=sorted((*map(processor, processors), *plugins.processors), key=lambda spec: spec.order),
+            routes=named_routes(routes),
+            everyone=tuple(name for name in named if name not in children),
+            lanes=self._lanes,
+            allow_unmasked=allow_unmasked,
+            drop=self._drop,
+        )
         self._closed = False
         self.queue = queue
         self._desk = self._opened(queue) if queue is not None else None
-        _live.add(self)
+        process.watch(self, Dispatcher._exit, Dispatcher._forget)
 
     @classmethod
     def from_config(
@@ -141,7 +149,7 @@ class Dispatcher:
     @classmethod
     def _built(cls, config: Config, faults: Sequence[Fault], plugins: Plugins) -> Self:
         raise_faults(faults)
-        return cls(
+        dispatcher = cls(
             config.targets,
             routes=config.routes,
             defaults=config.defaults,
@@ -151,11 +159,23 @@ class Dispatcher:
             queue=config.queue,
             plugins=plugins,
         )
+        dispatcher.tables = config.tables
+        return dispatcher
 
     @property
     def targets(self) -> Mapping[str, Any]:
         """The transports by the names of their targets."""
         return {name: lane.transport for name, lane in self._lanes.items()}
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        """Which alerts go where, in this order; each has a name."""
+        return self._pipeline.routes
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        """What alerts get that have none of their own."""
+        return self._pipeline.defaults
 
     @property
     def drops(self) -> Mapping[str, int]:
@@ -194,8 +214,8 @@ class Dispatcher:
         if self._desk is None:
             ticket, _ = self._dispatch(alert, targets, ends)
         else:  # a commit waits for a disk or a server
-            ticket, _ = await _aside(loop, lambda: self._dispatch(alert, targets, ends))
-        ticket.on_finish(wake)
+            ticket, _ = await aside(loop, lambda: self._dispatch(alert, targets, ends))
+        ticket.on_finish(wake, ends)
         if self._is_waited_for(ticket):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(finished.wait(), ends - self._clock.monotonic())
@@ -209,13 +229,26 @@ class Dispatcher:
             QueueError: the dispatcher is closed, or the durable queue did not accept the alert.
             ConfigError: a name in `targets` does not exist.
         """
-        ticket, refusals = self._dispatch(alert, targets, None)
-        if refusals and all(refusals):
-            if "closed" in refusals:
-                raise QueueError("the dispatcher is closed; the alert was not accepted")
-            if set(refusals) == {"queue_full"}:
-                raise QueueFull("every lane is full; the alert was not accepted")
-        return ticket
+        return self._accepted(*self._dispatch(alert, targets, None))
+
+    def enqueue_many(self, alerts: Iterable[Alert], targets: Iterable[str] | None = None) -> list[Ticket]:
+        """As `enqueue()` for each, in this order; a durable queue with transactions keeps all of them, or none.
+
+        Without one, the first error ends it, and the alerts before that one are on their way.
+
+        Raises:
+            QueueFull: no lane had room for one of them.
+            QueueError: the dispatcher is closed, or the durable queue did not accept the alerts.
+            ConfigError: a name in `targets` does not exist.
+        """
+        explicit = None if targets is None else self._checked(targets)
+        given = [_an_alert(alert) for alert in alerts]
+        ready = [self._pipeline.ready(alert, explicit, self._desk) for alert in given]
+        if self._is_forgiven:
+            return [self._accepted(*self._sent_on(one, None)) for one in ready]
+        kept = [one for one in ready if self._is_kept(one)]
+        tickets = dict(zip(kept, self._put(kept), strict=True)) if kept else {}
+        return [tickets.get(one) or self._accepted(*self._to_lanes(one, None)) for one in ready]
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until every lane is empty and its observers are done, at most `timeout` seconds; whether all are.
@@ -241,7 +274,8 @@ class Dispatcher:
                 self.queue.close(ends)
         for lane in self._lanes.values():
             lane.drop("closed", close=True)
-        for thread in [_started(lane) for lane in self._lanes.values()]:
+        lanes = self._lanes.values()
+        for thread in [background(functools.partial(one.close, CLOSING), f"{one.name}-close") for one in lanes]:
             if thread is not None:
                 thread.join(CLOSING)
 
@@ -257,8 +291,10 @@ class Dispatcher:
             self._lanes,
             observers=self._observers,
             drop=self._drop,
+            redactor=self.redactor,
             retry=self._retry,
-            routes=self.routes,
+            routes=tuple(self.routes) or self._pipeline.unrouted,
+            deadline=self.deadline,
             clock=self._clock,
         )
         queue.open(desk)
@@ -295,45 +331,66 @@ class Dispatcher:
     def _dispatch(
         self, alert: Alert, targets: Iterable[str] | None, ends: float | None
     ) -> tuple[Ticket, list[str | None]]:
-        if not isinstance(alert, Alert):
-            raise TypeError(f"send an Alert, not {type(alert).__name__}")
         explicit = None if targets is None else self._checked(targets)
-        prepared, dropped = self._prepared(alert)
-        told = prepared.masked(self.redactor)
-        names: Sequence[str] = ()
-        is_kept = self._desk is not None and self._desk.hears_of(prepared)
-        if dropped is None and explicit is None and is_kept:
-            names = self.route(prepared)[1]
-        elif dropped is None and explicit is None:
-            names, dropped = self._routed(prepared)
-        elif dropped is None:
-            names = explicit or ()
-            if not names:
-                dropped = "no_target"
-                self._drop(told, dropped, "")
-        if self._desk is not None and dropped is None and (names or is_kept):
-            with self._refused(raises=ends is None):
-                return self._put(self._desk, told, names, explicit), []
-            if not names:
-                names, dropped = self._routed(prepared)
-        ticket = Ticket(
-            alert.id,
-            clock=self._clock,
-            on_finished=lambda report: self._observers.tell("alert_dispatch_finished", alert=told, report=report),
-            dropped=dropped,
+        return self._sent_on(self._pipeline.ready(_an_alert(alert), explicit, self._desk), ends)
+
+    def _sent_on(self, ready: Ready, ends: float | None) -> tuple[Ticket, list[str | None]]:
+        """Into the durable queue, or from memory; and for each delivery why its lane refused it, if it did."""
+        if self._is_kept(ready):
+            with self._refused(raises=ends is None and not self._is_forgiven):
+                return self._put([ready])[0], []
+            if not ready.names:
+                names, dropped = self._pipeline.routed(ready.alert)
+                ready = attrs.evolve(ready, names=names, dropped=dropped)
+        return self._to_lanes(ready, ends)
+
+    @property
+    def _is_forgiven(self) -> bool:
+        """Whether `enqueue()` delivers from memory what the queue refuses."""
+        return bool(getattr(self.queue, "memory_when_down", False))
+
+    def _is_kept(self, ready: Ready) -> bool:
+        """Whether the durable queue gets it; one that keeps state also gets resolves that are routed nowhere."""
+        return self._desk is not None and ready.dropped is None
+
+    def _put(self, many: Sequence[Ready]) -> list[Ticket]:
+        if self._desk is None or self._closed:
+            raise QueueError("the dispatcher is closed; the alert was not accepted")
+        return self._desk.put(
+            [
+                Dispatch(
+                    id=uuid.uuid4().hex,
+                    alert=one.told,
+                    parts=self._desk.parts(one.names),
+                    routes=() if one.explicit else self._pipeline.taken(one.told),
+                )
+                for one in many
+            ]
         )
-        jobs = self._jobs(prepared, told, names, ticket, ends)
+
+    def _to_lanes(self, ready: Ready, ends: float | None) -> tuple[Ticket, list[str | None]]:
+        """The ticket of what is delivered from memory, and for each delivery why its lane refused it, if it did."""
+        ticket = Ticket(
+            ready.alert.id,
+            clock=self._clock,
+            on_finished=lambda report: self._observers.tell("alert_dispatch_finished", alert=ready.told, report=report),
+            dropped=ready.dropped,
+        )
+        jobs = self._jobs(ready.alert, ready.told, ready.names, ticket, ends)
         ticket.open(jobs)
         refusals = [job.lane.put(job) for job in jobs]
-        if _exiting:
+        if process.is_exiting():
             ticket.wait(self.deadline)
         return ticket, refusals
 
-    def _put(self, desk: Desk, told: Alert, names: Sequence[str], explicit: Sequence[str] | None) -> Ticket:
-        if self._closed:
-            raise QueueError("the dispatcher is closed; the alert was not accepted")
-        routes = () if explicit is not None else tuple(self.route(told)[0])
-        return desk.put(Dispatch(id=uuid.uuid4().hex, alert=told, parts=desk.parts(names), routes=routes))
+    @staticmethod
+    def _accepted(ticket: Ticket, refusals: Sequence[str | None]) -> Ticket:
+        if refusals and all(refusals):
+            if "closed" in refusals:
+                raise QueueError("the dispatcher is closed; the alert was not accepted")
+            if set(refusals) == {"queue_full"}:
+                raise QueueFull("every lane is full; the alert was not accepted")
+        return ticket
 
     @staticmethod
     @contextlib.contextmanager
@@ -367,57 +424,13 @@ class Dispatcher:
                 )
         return jobs
 
-    def _prepared(self, alert: Alert) -> tuple[Alert, str | None]:
-        """The alert with defaults, processed and masked; or as far as it came, and why it was dropped."""
-        current = self.with_defaults(alert)
-        for spec in self._processors:
-            try:
-                result = spec.process(current)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - a processor's fault does not cost the alert
-                _log.warning("processor %s raised %s and is skipped", spec.name, type(error).__name__)
-                continue
-            if result is None:
-                dropped = self._masked(current)
-                self._drop(dropped, "processor", spec.name)
-                return dropped, f"processor: {spec.name}"
-            if isinstance(result, Alert):
-                current = result
-            else:
-                _log.warning("processor %s gave no Alert and is skipped", spec.name)
-        return self._masked(current), None
-
-    def _masked(self, alert: Alert) -> Alert:
-        return alert if self._allow_unmasked and not alert.is_masked else alert.masked(self.redactor)
-
     def with_defaults(self, alert: Alert) -> Alert:
         """The alert, with the dispatcher's defaults for what it has none of."""
-        missing = {n: self.defaults[n] for n in _PLAIN_FIELDS if self.defaults.get(n) and not getattr(alert, n)}
-        metadata = self.defaults.get("metadata") or {}
-        if any(key not in alert.metadata for key in metadata):
-            missing["metadata"] = {**metadata, **alert.metadata}
-        return alert.evolve(**missing) if missing else alert
+        return self._pipeline.with_defaults(alert)
 
     def route(self, alert: Alert) -> tuple[list[Route], list[str]]:
         """The routes that an alert as it is takes now, and the targets that it would go to. Nothing is sent."""
-        routes = select(self.routes, alert, datetime.now(UTC))
-        wanted: Iterable[str] = dict.fromkeys(name for route in routes for name in route.targets)
-        if not self.routes:
-            wanted = self._everyone
-        return routes, [name for name in wanted if alert.severity >= self._threshold(name)]
-
-    def _routed(self, alert: Alert) -> tuple[Sequence[str], str | None]:
-        """The targets of an alert, or why it has none."""
-        routes, names = self.route(alert)
-        if names:
-            return names, None
-        by = ", ".join(filter(None, (route.name for route in routes)))
-        meant = any(route.targets for route in routes) if self.routes else bool(self._everyone)
-        reason = "min_severity" if meant else "silenced" if self.routes else "no_target"
-        self._drop(alert, reason, by)
-        return (), f"{reason}: {by}" if by else reason
-
-    def _threshold(self, name: str) -> Severity:
-        return self._lanes[name].settings.min_severity
+        return self._pipeline.route(alert)
 
     def _checked(self, targets: Iterable[str]) -> list[str]:
         names = [targets] if isinstance(targets, str) else list(dict.fromkeys(targets))
@@ -445,97 +458,7 @@ class Dispatcher:
             lane.forget()
 
 
-_exiting = False
-
-
-@atexit.register
-def _at_exit() -> None:
-    global _exiting  # noqa: PLW0603 - the process has one end
-    _exiting = True
-    began = time.monotonic()  # all of them flush at the same time
-    for dispatcher in list(_live):
-        dispatcher._exit(began)  # noqa: SLF001 - its own module
-
-
-def _after_fork() -> None:
-    for dispatcher in list(_live):
-        dispatcher._forget()  # noqa: SLF001 - its own module
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-def _named(targets: Mapping[str, Any] | Iterable[Any]) -> tuple[dict[str, Any], dict[str, Settings], list[Fault]]:
-    """The targets by name, what each of them has set, and what is wrong with them."""
-    faults: list[Fault] = []
-    named: dict[str, Any] = {}
-    settings: dict[str, Settings] = {}
-    mapped = isinstance(targets, Mapping)
-    pairs: Iterable[tuple[Any, Any]]
-    pairs = targets.items() if isinstance(targets, Mapping) else ((getattr(t, "name", None), t) for t in targets)
-    for name, target in pairs:
-        if isinstance(target, type):
-            faults.append(Fault("targets", f"{target.__name__} is a class; give an instance of it"))
-        elif not isinstance(name, str) or not name:
-            faults.append(Fault("targets", f"a {type(target).__name__} has no name; give it one"))
-        elif name in named:
-            faults.append(Fault(f"targets.{name}", "two targets have this name; give one of them another"))
-        elif isinstance(target, FailoverConfig):
-            named[name] = target
-        elif not callable(getattr(target, "send", None)):
-            faults.append(Fault(f"targets.{name}", f"a {type(target).__name__} has no send(alert)"))
-        else:
-            named[name] = target
-            if mapped and getattr(target, "name", name) == getattr(target, "kind", None) != name:
-                target.name = name  # it was given none, and knows itself by its kind
-            found, wrong = Settings.of(target)
-            faults += [fault.under(f"targets.{name}") for fault in wrong]
-            if found is not None:
-                settings[name] = found
-    return named, settings, faults
-
-
-async def _aside(loop: asyncio.AbstractEventLoop, work: Callable[[], _T]) -> _T:
-    """What `work` returns or raises, done in a thread of its own; where none can start, it is done here."""
-    future: asyncio.Future[_T] = loop.create_future()
-
-    def settle(result: _T | None, error: BaseException | None) -> None:
-        if future.cancelled():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(cast("_T", result))
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = work()
-        except BaseException as raised:  # noqa: BLE001 - it is raised where it is awaited
-            error = raised
-        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
-            loop.call_soon_threadsafe(settle, result, error)
-
-    try:
-        threading.Thread(target=run, name="alert-core-enqueue", daemon=True).start()
-    except RuntimeError:
-        return work()
-    return await future
-
-
-def _started(lane: Lane) -> threading.Thread | None:
-    """A thread that closes the lane's transport; where none can start, it is closed here."""
-    thread = threading.Thread(target=lane.close, args=(CLOSING,), name=f"alert-core-{lane.name}-close", daemon=True)
-    try:
-        thread.start()
-    except RuntimeError:
-        lane.close(CLOSING)
-        return None
-    return thread
-
-
-def _processor(given: Callable[[Alert], Alert | None] | ProcessorSpec) -> ProcessorSpec:
-    if isinstance(given, ProcessorSpec):
-        return given
-    return ProcessorSpec(getattr(given, "__name__", type(given).__name__), given)
+def _an_alert(given: object) -> Alert:
+    if not isinstance(given, Alert):
+        raise TypeError(f"send an Alert, not {type(given).__name__}")
+    return given

@@ -24,7 +24,7 @@ _SIGN: Final = re.compile(r"'[^'\w]'")
 _QUOTED: Final = re.compile(r"['\"(]")
 _REASONS: Final = {
     "Illegal character '\\n'": "a text without its closing quote",
-    "Cannot declare (": "a table is declared twice; of several, as routes, each is written [[routes]]",
+    "Cannot declare (": "a table is declared twice: give one of them another name; routes are written [[routes]]",
     "Expected \"'": "a text without its closing quote",
     "Invalid value": "not a value; a text is written in quotes",
     "Unescaped '\\": "a backslash in a text; write two, or put the text in single quotes",

@@ -39,9 +39,9 @@ def alert_register() -> Iterable[Spec]:  # type: ignore[empty-body]  # a specifi
 def alert_dropped(alert: Alert, reason: str, dropped_by: str) -> None:
     """An alert, or one delivery of it, will reach no one.
 
-    `reason` is one word: `processor`, `silenced` (a route without targets), `min_severity`, `queue_full`, `stalled`,
-    `deadline`, `closed`, `exit`, or with a durable queue `dead_letter`, `deduplicated`, `not_firing` (a resolve of
-    what does not fire). `dropped_by` names the processor, route, silence or target.
+    `reason` is one word: `processor`, `silenced` (a route without targets), `no_target`, `min_severity`, `queue_full`,
+    `stalled`, `deadline`, `closed`, `exit`; with a durable queue `dead_letter`, `deduplicated`, `not_firing` (a resolve
+    of what does not fire), or one of its own. `dropped_by` names the processor, route, silence or target.
 
     ```python
     @hookimpl
@@ -90,6 +90,8 @@ def alert_delivery_failed(alert: Alert, target: str, attempt: int, error: Delive
 @hookspec
 def alert_dispatch_finished(alert: Alert, report: DeliveryReport) -> None:
     """Every delivery of the alert has ended, or `send()` has reached its deadline. Once a dispatch.
+
+    With a durable queue at most once: never where the process is killed between noting the end and telling it.
 
     ```python
     @hookimpl

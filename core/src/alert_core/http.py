@@ -31,6 +31,7 @@ from alert_core.errors import (
     RetryableDeliveryError,
     UncertainDeliveryError,
 )
+from alert_core.network import describe_fault, has_cause
 from alert_core.redaction import redact
 from alert_core.text import number
 from alert_core.tls import client_context
@@ -321,21 +322,14 @@ def user_agent() -> str:
 
 
 def _network_error(error: Exception) -> DeliveryError:
-    """By the exception's class alone: its text may have the URL."""
-    name = type(error).__name__
-    if _has_cause(error, ssl.SSLCertVerificationError):
+    """Told by the exception's class."""
+    if has_cause(error, ssl.SSLCertVerificationError):
         return PermanentDeliveryError("the server's certificate does not verify")
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError):
-        return RetryableDeliveryError(f"could not connect ({name})")
+        return RetryableDeliveryError(f"could not connect ({describe_fault(error)})")
     if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
-        return PermanentDeliveryError(f"the request cannot be sent ({name})")
-    return UncertainDeliveryError(f"no answer, or only part of one ({name})")
-
-
-def _has_cause(error: BaseException | None, kind: type[BaseException]) -> bool:
-    while error is not None and not isinstance(error, kind):
-        error = error.__cause__ or error.__context__
-    return error is not None
+        return PermanentDeliveryError(f"the request cannot be sent ({describe_fault(error)})")
+    return UncertainDeliveryError(f"no answer, or only part of one ({describe_fault(error)})")
 
 
 def _proxy(url: httpx.URL) -> str | None:

@@ -16,7 +16,7 @@ from alert_core.text import one_line
 
 REGEX_INPUT: Final = 10_000
 """Characters of a value that a regular expression is matched against."""
-FIELDS: Final = ("severity", "source", "tags", "status", "metadata")
+FIELDS: Final = ("severity", "source", "tags", "status", "dedup_key", "metadata")
 _MAX_DEPTH: Final = 32
 
 _COMPARISON = re.compile(r"(>=|<=|>|<)\s*(\w+)")
@@ -71,7 +71,7 @@ def compile_match(match: Mapping[str, Any]) -> tuple[Condition, ...]:
 
 
 def field_of(alert: Alert, field: str) -> Any:
-    """The value of `severity`, `source`, `tags`, `status` or `metadata.x`; None where there is none."""
+    """The value of `severity`, `source`, `tags`, `status`, `dedup_key` or `metadata.x`; None where there is none."""
     if not field.startswith("metadata."):
         return getattr(alert, field)
     return _at(alert.metadata, field.removeprefix("metadata.").split("."))
@@ -86,7 +86,7 @@ def field_name(field: object) -> str:
     raise ValueError(
         f'unknown field; did you mean "{near[0]}"?'
         if near
-        else "unknown field; there are severity, source, tags, status and metadata.x"
+        else "unknown field; there are severity, source, tags, status, dedup_key and metadata.x"
     )
 
 
@@ -178,6 +178,7 @@ _TESTS: Final[Mapping[str, Callable[[Any], Test]]] = {
     "source": _any_of(_string),
     "status": _any_of(_status),
     "tags": _tags,
+    "dedup_key": _any_of(_string),
 }
 
 

@@ -51,6 +51,7 @@ FIRST_PARTY: Final[Mapping[str, str]] = {
     "django": "alert-django",
     "outbox": "alert-outbox",
     "celery": "alert-celery",
+    "remote": "alert-celery",
     "gateway": "alert-gateway",
     "sources": "alert-gateway",
     "heartbeats": "alert-gateway",
@@ -147,6 +148,11 @@ class Plugins:
         return {spec.kind: spec for spec in (*builtin.SPECS, *self._specs(TransportSpec))}
 
     @property
+    def queue_specs(self) -> Mapping[str, QueueSpec]:
+        """The kinds of queue, besides memory."""
+        return {spec.kind: spec for spec in self._specs(QueueSpec)}
+
+    @property
     def processors(self) -> tuple[ProcessorSpec, ...]:
         """The processors, in the order they run."""
         return tuple(sorted(self._specs(ProcessorSpec), key=lambda spec: (spec.order, spec.name)))
@@ -190,7 +196,7 @@ class Plugins:
         Raises:
             PluginError: as `transport_class`.
         """
-        classes = {spec.kind: spec.queue for spec in self._specs(QueueSpec)}
+        classes = {name: spec.queue for name, spec in self.queue_specs.items()}
         found: type[Any] = self._load_object(QueueSpec, kind, classes)
         return found
 

@@ -192,7 +192,8 @@ class Ticket:
         self._ended: dict[int, Delivery] = {}
         self._report: DeliveryReport | None = None
         self._finished = False
-        self._callbacks: list[Callable[[], None]] = []
+        self._held = float("-inf")
+        self._callbacks: list[tuple[Callable[[], None], float]] = []
 
     def open(self, pending: Sequence[Pending]) -> None:
         """Take the deliveries of this dispatch, before any of them starts; with none, it has finished."""
@@ -204,7 +205,7 @@ class Ticket:
         """Take the report of a dispatch that a durable queue keeps; who tells the observers of it has done so."""
         with self._condition:
             self._report = self._report or report
-        self._wake()
+        self._finish()
 
     def settle(self, index: int, delivery: Delivery) -> None:
         """Record the end of one delivery; the last one finishes the dispatch. Ignored after the deadline."""
@@ -230,15 +231,21 @@ class Ticket:
         self._conclude(report)
         return report
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until every delivery has ended, at most `timeout` seconds; whether all have."""
-        ends = None if timeout is None else self._clock.monotonic() + timeout
+    def hold(self, until: float) -> None:
+        """It will not finish before `until` (`Clock.monotonic()`): let go whoever would not wait for so long."""
         with self._condition:
-            while not self._finished:
-                left = None if ends is None else ends - self._clock.monotonic()
-                if left is not None and left <= 0:
-                    break
-                self._clock.wait(self._condition, left)
+            self._held = until
+        self._wake()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until every delivery has ended, at most `timeout` seconds; whether all have.
+
+        Where it is known that they will not within that time, as with a digest of tomorrow, it returns at once.
+        """
+        ends = float("inf") if timeout is None else self._clock.monotonic() + timeout
+        with self._condition:
+            while not self._is_over(ends):
+                self._clock.wait(self._condition, None if timeout is None else ends - self._clock.monotonic())
             return self._finished
 
     def report(self, timeout: float | None = None) -> DeliveryReport:
@@ -249,13 +256,24 @@ class Ticket:
                 [self._ended.get(i) or pending.queued() for i, pending in enumerate(self._pending)]
             )
 
-    def on_finish(self, callback: Callable[[], None]) -> None:
-        """Call this once the dispatch has finished, in the thread that finishes it; at once where it has."""
+    def on_finish(self, callback: Callable[[], None], ends: float = float("inf")) -> None:
+        """Call this once the dispatch has finished, or is known not to before `ends` (`Clock.monotonic()`).
+
+        It is called in the thread that brings that about, or at once.
+        """
         with self._condition:
-            if not self._finished:
-                self._callbacks.append(callback)
+            if not self._is_known(ends):
+                self._callbacks.append((callback, ends))
                 return
         callback()
+
+    def _is_known(self, ends: float) -> bool:
+        """Whether it is known that it has finished, or will not before then."""
+        return self._finished or ends < self._held
+
+    def _is_over(self, ends: float) -> bool:
+        """Whether whoever waits until then waits no longer."""
+        return self._is_known(ends) or ends <= self._clock.monotonic()
 
     def _built(self, deliveries: Sequence[Delivery]) -> DeliveryReport:
         return DeliveryReport(
@@ -270,12 +288,17 @@ class Ticket:
         try:
             self._on_finished(report)
         finally:
-            self._wake()
+            self._finish()
+
+    def _finish(self) -> None:
+        with self._condition:
+            self._finished = True
+        self._wake()
 
     def _wake(self) -> None:
         with self._condition:
-            self._finished = True
             self._clock.notify(self._condition, len(self._pending) + 1)
-            callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
+            called = [one for one in self._callbacks if self._is_known(one[1])]
+            self._callbacks = [one for one in self._callbacks if one not in called]
+        for callback, _ in called:
             callback()

@@ -184,7 +184,9 @@ def route_faults(routes: Sequence[Route], target_names: Collection[str], keeps_s
             faults.append(Fault(f"{path}.name", "required option missing: the queue keeps state by the route's name"))
         if route.name is not None and names.setdefault(route.name, index) != index:
             faults.append(Fault(f"{path}.name", f"routes[{names[route.name]}] has the same name"))
-        if not keeps_state:
+        if keeps_state:
+            faults += [fault.under(path) for fault in _gathering_faults(route)]
+        else:
             faults += [
                 Fault(
                     f"{path}.{field}",
@@ -195,6 +197,17 @@ def route_faults(routes: Sequence[Route], target_names: Collection[str], keeps_s
             ]
     if routes and not routes[-1].is_catch_all:
         faults.append(Fault("routes", "the last route must match every alert: add one without match, active and mute"))
+    return faults
+
+
+def _gathering_faults(route: Route) -> list[Fault]:
+    faults = [
+        Fault(field, "needs group_by: it is of a group")
+        for field in ("group_wait", "group_interval")
+        if getattr(route, field) is not None and not route.group_by
+    ]
+    if route.digest is not None and route.group_by:
+        faults.append(Fault("group_by", "a digest gathers everything into one message: leave out this or digest"))
     return faults
 
 

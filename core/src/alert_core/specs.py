@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -58,10 +58,20 @@ class QueueSpec:
 
 @attrs.frozen
 class SourceSpec:
-    """A webhook format of the gateway: `parse(body, headers, query)` gives the alerts in it."""
+    """A webhook format of the gateway: `POST /alerts/NAME`.
+
+    Attributes:
+        name: the path's last part, and the table `[sources.NAME]`.
+        parse: `parse(body, headers, query)` gives the alerts in a request: bytes, and texts by lower-case header name
+            and by query key. An empty list is a message that is no alert, counted as ignored. What it raises means that
+            the body is of no known shape: the gateway tells of it as "Unrecognised payload". It may name a fourth
+            argument, `settings`: the source's own table.
+        authenticate: whether a request proves by itself that the sender made it, by a signature over its bytes or a
+            key in its body: `authenticate(body, headers, query, settings)`.
+    """
 
     name: str
-    parse: Callable[[bytes, Mapping[str, str], Mapping[str, str]], list[Alert]]
+    parse: Callable[..., list[Alert]]
     authenticate: Callable[..., bool] | None = None
 
 
@@ -76,10 +86,19 @@ class CommandSpec:
 
 @attrs.frozen
 class TableSpec:
-    """A top-level table of alerts.toml that the plugin owns, read into an attrs class."""
+    """A top-level table of alerts.toml that the plugin owns.
+
+    Attributes:
+        name: the table's.
+        config: the attrs class that it is read into, or a mapping of such, as `dict[str, Heartbeat]` for
+            `[heartbeats.NAME]`. `Dispatcher.tables` has what was read.
+        check: what can be wrong besides a value's type, for `alertctl check`: a function, or an import string of one,
+            that is called with the dispatcher where the table is configured, and raises a ConfigError.
+    """
 
     name: str
-    config: type[Any]
+    config: Any
+    check: Callable[..., None] | str | None = None
 
 
 Spec = TransportSpec | ProcessorSpec | RedactorSpec | QueueSpec | SourceSpec | CommandSpec | TableSpec

@@ -59,7 +59,7 @@ def test_matches_says_where_and_by_which_rule_in_order_without_overlaps() -> Non
         ("vendor-token", TOKEN),
         ("assignment", f"{TOKEN} x"),
     ]
-    assert Redactor().matches("nothing here") == ()
+    assert Redactor().matches("none in it") == ()
 
 
 def test_on_match_hears_of_each_rule_and_its_fault_stops_nothing() -> None:

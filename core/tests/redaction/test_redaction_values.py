@@ -252,6 +252,28 @@ def test_each_vendors_token_is_masked_wherever_a_text_has_it(name: str, token: s
     assert masked.startswith(around.split("{}", maxsplit=1)[0].rpartition("=")[0][:4])
 
 
+TELLING = [
+    prefix + sample(vendor.tail)
+    for vendor in vendors()
+    for prefix in vendor.prefixes
+    if len(prefix) > 3 and not {".", "~"} & {*prefix}
+]
+
+
+@pytest.mark.parametrize("token", TELLING)
+@pytest.mark.parametrize("before", ["job-", "run_7_", "--"])
+def test_a_token_is_masked_behind_a_word_and_a_hyphen_where_its_prefix_tells(token: str, before: str) -> None:
+    assert token[-12:] not in redact(f"deleted {before}{token}.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["my-lang-sk-translation-file-of-some-name", "backup_of_patient_list_2026_11_22", "a-b-api-gateway-service-1"],
+)
+def test_a_name_of_hyphened_words_is_no_token(text: str) -> None:
+    assert redact(text) == text
+
+
 def test_vendors_number_more_than_sixty_and_each_says_where_it_is_documented() -> None:
     assert len({vendor.name for vendor in vendors()}) > 60
     assert all("." in vendor.source or "npm" in vendor.source or "PyPI" in vendor.source for vendor in vendors())

@@ -8,10 +8,13 @@ import pytest
 
 import alert_core
 from alert_core import Alert, ConfigError, Dispatcher, Route, default
+from alert_core.queues import Stored
 from alert_core.testing import MemoryTransport, capture_alerts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from alert_core.queues import Desk, Dispatch
 
 
 @pytest.fixture(autouse=True)
@@ -155,3 +158,33 @@ def test_what_cannot_cross_a_queue_fails(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(AssertionError, match="cannot cross a queue"), capture_alerts():  # noqa: PT012 - the block's end raises
         monkeypatch.setattr(Alert, "to_dict", lambda self: broken)
         alert_core.send("Disk full")
+
+
+class Keeping:
+    """A queue that keeps state, and nothing else."""
+
+    keeps_state = True
+    delivers_here = False
+
+    def open(self, desk: Desk) -> None: ...
+
+    def put(self, dispatch: Dispatch) -> Stored:
+        return Stored(parts=dispatch.parts)
+
+    def conclude(self, dispatch_id: str) -> bool:
+        return True
+
+    def flush(self, ends: float | None) -> bool:
+        return True
+
+    def close(self, ends: float) -> None: ...
+
+    def forget(self) -> None: ...
+
+
+def test_routes_that_need_a_queue_which_keeps_state_are_followed_too() -> None:
+    routes = [Route(["chat"], name="all", repeat_every=3600.0)]
+    with Dispatcher([MemoryTransport(name="chat")], routes=routes, queue=Keeping()) as like:
+        with capture_alerts(like=like) as captured:
+            alert_core.send("Disk full")
+        captured.assert_sent(target="chat", times=1)

@@ -10,9 +10,10 @@ import contextlib
 import logging
 import os
 import sys
+import time
 from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -20,9 +21,14 @@ from alert_core.cli.app import app
 from alert_core.cli.output import fail
 from alert_core.errors import AlertError, AlertValidationError, ConfigError
 
+if TYPE_CHECKING:
+    from alert_core.dispatcher import Dispatcher
+
 FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
+MARGIN = 1.0
+"""Seconds that an attempt may end after its timeout."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -31,9 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     logging.getLogger("alert_core.lanes").addHandler(logging.NullHandler())  # the report tells what it would
-    status = _run(arguments)
-    _close()
-    sys.exit(status)
+    sys.exit(_close(_run(arguments)))
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -53,10 +57,16 @@ def _run(arguments: Sequence[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = FAILED
     except Exception as error:  # noqa: BLE001 - of a plugin's command too: one line, never a traceback
-        text = f": {error}" if isinstance(error, AlertError | OSError) else ""
-        fail(f"{type(error).__name__}{text}")
+        fail(_in_words(error))
         status = FAILED
     return status if isinstance(status, int) else 0
+
+
+def _in_words(error: Exception) -> str:
+    """What a person can use of it; of another's exception, whose text may hold anything, its class alone."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return (str(error) if isinstance(error, AlertError) else "") or type(error).__name__
 
 
 def _explain(error: click.ClickException) -> None:
@@ -69,11 +79,29 @@ def _explain(error: click.ClickException) -> None:
         fail(error.format_message())
 
 
-def _close() -> None:
-    """Leave at once: what a report has told already is not waited for a second time."""
+def _close(status: int) -> int:
+    """Let the attempts that the queue's worker has begun end, and begin none; what the report told is not waited for.
+
+    Returns:
+        The exit status: an interrupt ends the wait.
+    """
     default = sys.modules.get("alert_core.default")
-    if default is not None:
-        with contextlib.suppress(KeyboardInterrupt):
-            dispatcher = default.replace(None)
-            if dispatcher is not None:
-                dispatcher.close(0)
+    dispatcher = default.replace(None) if default is not None else None
+    if dispatcher is None:
+        return status
+    try:
+        if dispatcher.queue is not None and status != INTERRUPTED:
+            dispatcher.queue.close(time.monotonic() + _longest(dispatcher) + MARGIN)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    with contextlib.suppress(KeyboardInterrupt):
+        dispatcher.close(0)
+    return status
+
+
+def _longest(dispatcher: Dispatcher) -> float:
+    """The longest timeout of a target, seconds."""
+    from alert_core.settings import Settings
+
+    found = (Settings.of(target)[0] for target in dispatcher.targets.values())
+    return max((one.timeout for one in found if one is not None), default=0.0)

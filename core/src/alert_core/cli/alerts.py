@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -50,6 +51,8 @@ def read_text(path: str) -> str:
     Raises:
         click.UsageError: it cannot be read, or is too long.
     """
+    if path == "-" and sys.stdin is None:
+        raise click.UsageError("standard input is closed")
     try:
         with click.open_file(path, encoding="utf-8", errors="replace") as file:
             text: str = file.read(MAX_INPUT + 1)

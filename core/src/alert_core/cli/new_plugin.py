@@ -132,7 +132,7 @@ def new_plugin(name: str) -> None:
         file.write_text(Template(text).substitute(words), encoding="utf-8")
     say(f"wrote {folder}; next:\n")
     say(f'  cd {folder}\n  python -m pip install -e ".[testing]"\n  python -m pytest\n')
-    say(f"then make {words['package']}/transport.py speak your provider's API")
+    say(f"then make src/{words['package']}/transport.py speak your provider's API")
 
 
 def _check(name: str) -> None:

@@ -34,8 +34,10 @@ def explain(file: str | None, title: str | None, json_: bool, **given: Any) -> N
     options win. The defaults of the configuration apply; processors do not run.
     """
     from alert_core import default
+    from alert_core.queues import without_worker
 
-    dispatcher = default.get()
+    with without_worker():
+        dispatcher = default.get()
     alert = _alert(dispatcher, file, {**alert_fields(given), **({"title": title} if title else {})})
     taken, targets = dispatcher.route(alert)
     below = list(dict.fromkeys(name for one in taken for name in one.targets if name not in targets))

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from alert_core.redaction.engine import Names, Text
 
 _RUN: Final = r"[A-Za-z0-9_-]{12,}"
+_GLUED: Final = r"[_-](?=([A-Za-z0-9][A-Za-z0-9_-]{2})[A-Za-z0-9_-]{9})"
 _DOTTED: Final = r"[.~][A-Za-z0-9_-]{12,}"
 # How a text escapes the character before a token: in JSON (`\n`, `\u003d`), in a URL (`%3D`), in a terminal's colours.
 _ESCAPES: Final = ("", "n", "r", "t", "3D", "3d", "20", "22", "27", "2F", "2f", "3A", "3a", "26", "u003d", "u0027")
 _HEAD: Final = 3
+_TELLING: Final = 4  # characters of a prefix that tell of a token behind a word and a hyphen: `sk-` is Slovak, too
 
 
 class Shape(NamedTuple):
@@ -39,6 +41,17 @@ def _heads(escapes: tuple[str, ...]) -> dict[str, list[Shape]]:
                 head = (escape + prefix)[:_HEAD]
                 for whole in (head,) if len(head) == _HEAD else map(head.__add__, string.hexdigits):
                     found.setdefault(whole, []).append(Shape(escape, prefix, vendor.tail))
+    return found
+
+
+@functools.cache
+def _telling() -> dict[str, list[tuple[str, str]]]:
+    """The prefixes and tails of tokens that are known behind `job-`, by the first three characters."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for vendor in vendors():
+        for prefix in vendor.prefixes:
+            if len(prefix) >= _TELLING:
+                found.setdefault(prefix[:_HEAD], []).append((prefix, vendor.tail))
     return found
 
 
@@ -73,6 +86,7 @@ def find(text: Text, _names: Names) -> Iterator[tuple[int, int]]:
                     if end:
                         yield begin, end
                         break
+    yield from _find_glued(raw)
     for run in pattern(_DOTTED).finditer(raw):
         dot = run.start() + 1
         for left, right, tail in dotted.get(raw[max(0, dot - _HEAD) : dot], dotted.get(raw[dot - 2 : dot], [])):
@@ -82,6 +96,19 @@ def find(text: Text, _names: Names) -> Iterator[tuple[int, int]]:
                 if end:
                     yield begin, end
                     break
+
+
+def _find_glued(raw: str) -> Iterator[tuple[int, int]]:
+    """Tokens behind a word and a hyphen or underscore: `job-sk_live_…`."""
+    glued, telling = pattern(_GLUED), _telling()
+    if telling.keys().isdisjoint(glued.findall(raw)):
+        return
+    for match in glued.finditer(raw):
+        begin = match.start(1)
+        for prefix, tail in telling.get(match.group(1), ()):
+            if raw.startswith(prefix, begin) and (end := _end(raw, begin + len(prefix), tail)):
+                yield begin, end
+                break
 
 
 def _starts(raw: str, begin: int) -> bool:

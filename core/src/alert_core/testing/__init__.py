@@ -11,21 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from alert_core.builtin import MemoryTransport
-    from alert_core.testing.capture import capture_alerts
+    from alert_core.testing.capture import Captured, capture_alerts
     from alert_core.testing.contract import TransportContract
     from alert_core.testing.fakes import FlakyTransport, isolated_plugins
     from alert_core.testing.httpserver import HttpStandIn
     from alert_core.testing.replies import CANARY, Fault, ProviderReplies, Received, Reply
+    from alert_core.testing.smtpserver import SmtpStandIn
     from alert_core.testing.standin import StandIn
     from alert_core.testing.virtualclock import VirtualClock
 
 _MODULES = {
     "alert_core.builtin": ("MemoryTransport",),
-    "alert_core.testing.capture": ("capture_alerts",),
+    "alert_core.testing.capture": ("Captured", "capture_alerts"),
     "alert_core.testing.contract": ("TransportContract",),
     "alert_core.testing.fakes": ("FlakyTransport", "isolated_plugins"),
     "alert_core.testing.httpserver": ("HttpStandIn",),
     "alert_core.testing.replies": ("CANARY", "Fault", "ProviderReplies", "Received", "Reply"),
+    "alert_core.testing.smtpserver": ("SmtpStandIn",),
     "alert_core.testing.standin": ("StandIn",),
     "alert_core.testing.virtualclock": ("VirtualClock",),
 }
@@ -33,6 +35,7 @@ _LAZY = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "CANARY",
+    "Captured",
     "Fault",
     "FlakyTransport",
     "HttpStandIn",
@@ -40,6 +43,7 @@ __all__ = [
     "ProviderReplies",
     "Received",
     "Reply",
+    "SmtpStandIn",
     "StandIn",
     "TransportContract",
     "VirtualClock",

@@ -186,14 +186,10 @@ class _Capturing(Dispatcher):
         if like is None:
             super().__init__([_Recorder(TARGET, captured)])
             return
-        super().__init__(
-            [_Recorder(name, captured, target) for name, target in like.targets.items()],
-            routes=like.routes,
-            defaults=like.defaults,
-            redactor=like.redactor,
-            deadline=like.deadline,
-        )
-        self._processors, self._everyone = like._processors, like._everyone  # noqa: SLF001 - its own class
+        recorders = [_Recorder(name, captured, target) for name, target in like.targets.items()]
+        super().__init__(recorders, redactor=like.redactor, deadline=like.deadline)
+        # Its routes are right already, though some need a queue that keeps state, which nothing here does.
+        self._pipeline = attrs.evolve(like._pipeline, lanes=self._lanes, drop=self._drop)  # noqa: SLF001 - its own class
 
     def _checked(self, targets: Iterable[str]) -> list[str]:
         if self._open:
