@@ -1,8 +1,9 @@
 """Kill processes at random while they enqueue and deliver, and count what arrived: `python chaos.py --help`.
 
 Children are forked from one process that has imported everything; each enqueues and delivers, and is killed by SIGKILL
-at a random moment. Each sees a clock that is a minute later than the one before it, so that the leases of the dead
-have run out. The last child is left alone until nothing is due. Then nothing that was accepted may be missing.
+at a random moment. Those that run at once see the same clock, and a minute later than the ones before them: the leases
+of the dead have run out. The last child is left alone until nothing is due. Then nothing that was accepted may be
+missing.
 """
 
 from __future__ import annotations
@@ -56,11 +57,17 @@ class Log:
     def lines(self) -> list[str]:
         return self.path.read_text().splitlines()
 
+    def wait_for(self, more: int) -> None:
+        """Wait until so many more lines have been written; on a machine that stands still, for a minute."""
+        wanted, ends = len(self.lines()) + more, time.monotonic() + 60
+        while len(self.lines()) < wanted and time.monotonic() < ends:
+            time.sleep(0.005)
+
 
 class Provider:
     """A target: what it has written has arrived. It fails now and then, before or after."""
 
-    concurrency, timeout = CONCURRENCY, 1.0
+    concurrency, timeout = CONCURRENCY, 10.0
     retry = RetryPolicy(initial=0.01, maximum=0.05)
 
     def __init__(self, name: str, log: Log) -> None:
@@ -73,17 +80,18 @@ class Provider:
         self.log.write(f"{self.name} {alert.title}")
 
 
-def work(number: int, options: dict[str, Any], folder: Path, *, enqueues: bool) -> None:
+def work(number: int, minutes: int, options: dict[str, Any], folder: Path, *, enqueues: bool) -> None:
     """What a child does until it is killed; the last one, which enqueues nothing, until nothing is left."""
     logging.disable()
     random.seed(number)
     delivered, accepted = Log(folder / "delivered"), Log(folder / "accepted")
     tried = Log(folder / "tried")
+    outbox = Outbox(**options, poll=0.05, longest_backoff=0.2)
     dispatcher = Dispatcher(
         [Provider(name, delivered) for name in TARGETS],
-        queue=Outbox(**options, poll=0.05, longest_backoff=0.2),
+        queue=outbox,
         plugins=isolated_plugins(),
-        clock=LateClock(number),
+        clock=LateClock(minutes),
     )
 
     def enqueue(thread: int) -> None:
@@ -102,23 +110,18 @@ def work(number: int, options: dict[str, Any], folder: Path, *, enqueues: bool) 
         for thread in range(3):
             threading.Thread(target=enqueue, args=(thread,), daemon=True).start()
         time.sleep(600)
-    while any(row[1] in {"waiting", "held"} for row in _states(dispatcher)):
+    while outbox.inspection.overview().open:
         dispatcher.flush(60)
         time.sleep(0.05)
     dispatcher.close(30)
 
 
-def _states(dispatcher: Any) -> list[Any]:
-    queue = dispatcher.queue
-    return list(queue.database.read(queue.store.sql.overview.rows))
-
-
-def forked(number: int, options: dict[str, Any], folder: Path, *, enqueues: bool) -> int:
+def forked(number: int, minutes: int, options: dict[str, Any], folder: Path, *, enqueues: bool) -> int:
     """Start a child; its process id."""
     if pid := os.fork():
         return pid
     try:
-        work(number, options, folder, enqueues=enqueues)
+        work(number, minutes, options, folder, enqueues=enqueues)
     except BaseException as error:  # noqa: BLE001 - the parent counts it
         Log(folder / "failed").write(repr(error))
         os._exit(1)
@@ -131,24 +134,28 @@ def run(options: dict[str, Any], folder: Path, kills: int, seed: int, at_once: i
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("delivered", "accepted", "tried"):
         Log(folder / name)
-    killed = 0
+    accepted, killed, minutes = Log(folder / "accepted"), 0, 0
     while killed < kills:
-        children = [forked(killed + n, options, folder, enqueues=True) for n in range(min(at_once, kills - killed))]
+        numbers = range(killed, min(killed + at_once, kills))
+        minutes += 1
+        children = [forked(number, minutes, options, folder, enqueues=True) for number in numbers]
         for pid in children:
-            time.sleep(0.03 + chance.random() * 0.25)
+            if chance.random() < 0.9:  # else wherever it is: perhaps it has not begun
+                accepted.wait_for(chance.randrange(1, 25))
+            time.sleep(chance.random() / 20)
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             killed += 1
-    last = forked(killed + 1, options, folder, enqueues=False)
+    last = forked(killed, minutes + 1, options, folder, enqueues=False)
     status = os.waitpid(last, 0)[1]
-    accepted = {f"{target} {title}" for title in Log(folder / "accepted").lines() for target in TARGETS}
+    expected = {f"{target} {title}" for title in accepted.lines() for target in TARGETS}
     tried = {f"{target} {title}" for title in Log(folder / "tried").lines() for target in TARGETS}
     delivered = Counter(Log(folder / "delivered").lines())
     return {
         "kills": killed,
-        "accepted": len(accepted),
+        "accepted": len(expected),
         "delivered": len(delivered),
-        "lost": sorted(accepted - delivered.keys()),
+        "lost": sorted(expected - delivered.keys()),
         "duplicates": delivered.total() - len(delivered),
         "duplicates_allowed": killed * CONCURRENCY * len(TARGETS),
         "unexpected": sorted(delivered.keys() - tried),

@@ -1,19 +1,9 @@
 """What the outbox's tests share: both databases, targets that count, and dispatchers that are closed."""
 
-import os
-import pwd
-import shutil
-import signal
-import subprocess
-import tempfile
 import threading
-import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
@@ -21,67 +11,15 @@ from alert_core import Alert, Dispatcher, Receipt, hookimpl
 from alert_core.testing import isolated_plugins
 from alert_outbox import Outbox
 
-PROGRAMS = os.pathsep.join([os.environ.get("PATH", ""), *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
-
-
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    """The folder of the socket of a PostgreSQL server of our own, which keeps nothing."""
-    account: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
-    programs = {name: shutil.which(name, path=PROGRAMS) or name for name in ("initdb", "postgres")}
-    with tempfile.TemporaryDirectory(prefix="postgresql-") as folder:
-        if account:
-            os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
-        data = f"{folder}/data"
-        options: dict[str, Any] = {"stdout": subprocess.DEVNULL, "cwd": folder, **account}
-        initdb = [programs["initdb"], "-D", data, "-U", "tests", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]
-        subprocess.run(initdb, check=True, timeout=120, **options)
-        settings = ["listen_addresses=", f"unix_socket_directories={folder}", "fsync=off", "max_connections=100"]
-        command = [programs["postgres"], "-D", data, *(part for one in settings for part in ("-c", one))]
-        server = subprocess.Popen(command, stderr=subprocess.DEVNULL, **options)
-        try:
-            for _ in range(600):
-                if Path(folder, ".s.PGSQL.5432").exists() and _answers(folder):
-                    break
-                time.sleep(0.05)
-            yield folder
-        finally:
-            server.send_signal(signal.SIGINT)  # SIGTERM would wait for those who are connected
-            server.wait(timeout=60)
-
-
-def _answers(folder: str) -> bool:
-    import psycopg
-
-    try:
-        psycopg.connect(host=folder, user="tests", dbname="postgres").close()
-    except psycopg.OperationalError:
-        return False
-    return True
-
-
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgres"))]
-
-
-def new_database(kind: str, request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The options of an Outbox on an empty database of this kind."""
-    if kind == "sqlite":
-        folder: Path = request.getfixturevalue("tmp_path")
-        return {"path": str(folder / "alerts.db")}
-    import psycopg
-
-    folder_of_socket = request.getfixturevalue("postgresql_server")
-    schema = f"t{uuid.uuid4().hex}"
-    with psycopg.connect(host=folder_of_socket, user="tests", dbname="postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {schema}")
-    host, options = quote(folder_of_socket, safe=""), quote(f"-csearch_path={schema}")
-    return {"url": f"postgresql://tests@/postgres?host={host}&options={options}"}
 
 
 @pytest.fixture(params=DATABASES)
 def database(request: pytest.FixtureRequest) -> dict[str, Any]:
     """The options of an Outbox on an empty database, for each kind in its turn."""
-    return new_database(request.param, request)
+    if request.param == "sqlite":
+        return {"path": str(request.getfixturevalue("tmp_path") / "alerts.db")}
+    return {"url": request.getfixturevalue("postgresql_schema").url}
 
 
 class Target:

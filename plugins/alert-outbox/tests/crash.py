@@ -1,24 +1,26 @@
-"""End a process at each named point, in each way, and let another one go on: `python crash.py FOLDER [URL]`.
+"""End a process at each named point, in each way, and let another one go on: `python crash.py --help`.
 
-Prints, for each point and way, what was delivered in all, as JSON.
+Prints, for each point and way, what was delivered in all, and what was told to be dropped, as JSON.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from alert_core import Alert, Dispatcher, Route
+from alert_core import Alert, Dispatcher, PermanentDeliveryError, Route, hookimpl
 from alert_core.queues import Clock, Dispatch, Stored
 from alert_core.testing import isolated_plugins
 from alert_outbox import Outbox
+from alert_outbox.claims import Claims
 from alert_outbox.summaries import Buckets
 
 WAYS: dict[str, Callable[[], None]] = {
@@ -27,7 +29,11 @@ WAYS: dict[str, Callable[[], None]] = {
     "os._exit": lambda: os._exit(3),
 }
 CLAIM = "during the digest's claim"
-POINTS = ("before the commit", "after the commit, before the return", "after the lease", "after the answer", CLAIM)
+DEATH = "after the dead letter's commit, before it is told"
+POINTS = (
+    *("before the commit", "after the commit, before the return", "after the lease", "after the answer"),
+    *(CLAIM, DEATH),
+)
 
 
 class LaterClock(Clock):
@@ -45,15 +51,15 @@ DIGEST = Route(["a"], name="daily", digest="08:00")
 
 
 class DyingOutbox(Outbox):
-    """Ends the process in `put()`."""
+    """Ends the process in `put_many()`."""
 
     point = ""
     way = ""
 
-    def put(self, dispatch: Dispatch) -> Stored:
+    def put_many(self, dispatches: Sequence[Dispatch]) -> list[Stored]:
         if self.point == "before the commit":
             self.database.transaction = self.dying  # type: ignore[method-assign]
-        stored = super().put(dispatch)
+        stored = super().put_many(dispatches)
         if self.point == "after the commit, before the return":
             WAYS[self.way]()
         return stored
@@ -81,16 +87,32 @@ class Provider:
     def send(self, alert: Alert) -> None:
         if self.point == "after the lease":
             WAYS[self.way]()
+        if self.point == DEATH:
+            raise PermanentDeliveryError("no")
         with self.path.open("a") as file:
             file.write(f"{alert.title}\n")
         if self.point == "after the answer":
             WAYS[self.way]()
 
 
+class Observer:
+    """Writes what is dropped into the same file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @hookimpl
+    def alert_dropped(self, alert: Alert, reason: str) -> None:
+        with self.path.open("a") as file:
+            file.write(f"{alert.title}: {reason}\n")
+
+
 def first(options: dict[str, Any], path: Path, point: str, way: str) -> None:
     """Enqueue, and end there."""
     DyingOutbox.point, DyingOutbox.way = point, way
-    has_worker = point in {"after the lease", "after the answer"}
+    has_worker = point in {"after the lease", "after the answer", DEATH}
+    if point == DEATH:
+        Claims.bury = lambda *_: WAYS[way]()  # type: ignore[method-assign]
     outbox = DyingOutbox(**options, worker=has_worker)
     routes = [DIGEST] if point == CLAIM else []
     d = Dispatcher([Provider(path, point, way)], queue=outbox, plugins=isolated_plugins(), routes=routes)
@@ -119,9 +141,9 @@ def second(options: dict[str, Any], path: Path, point: str) -> None:
     d = Dispatcher(
         [Provider(path)],
         queue=outbox,
-        plugins=isolated_plugins(),
+        plugins=isolated_plugins(Observer(path)),
         routes=[DIGEST] if claims else [],
-        clock=LaterClock(TWO_DAYS + 60 if claims else 60),
+        clock=LaterClock(TWO_DAYS + 120 if claims else 120),
     )
     d.flush(60)
     d.flush(60)
@@ -139,12 +161,18 @@ def forked(work: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def main(folder: Path, url: str | None) -> None:
-    """Every point in every way."""
+def main() -> None:
+    """Every point, in each of these ways."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="for what was delivered, and the databases")
+    parser.add_argument("--url", help="of a PostgreSQL database instead")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=[*WAYS])
+    given = parser.parse_args()
+    folder, url = given.folder, given.url
     logging.disable()
     results = []
     for point in POINTS:
-        for way in WAYS:
+        for way in given.ways:
             path = folder / f"{point}-{way}"
             path.touch()
             options = {"url": url} if url else {"path": f"{path}.db"}
@@ -155,4 +183,4 @@ def main(folder: Path, url: str | None) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
+    main()

@@ -1,4 +1,4 @@
-"""Queue a hundred thousand alerts and deliver some: `python load.py FOLDER`. Prints resident kilobytes as JSON."""
+"""Queue so many alerts and deliver some: `python load.py FOLDER ALERTS`. Prints resident kilobytes as JSON."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from alert_core import Alert, Dispatcher
+from alert_core.queues import Dispatch, Part
 from alert_core.testing import isolated_plugins
 from alert_outbox import Outbox
 
-QUEUED, DELIVERED, A_COMMIT = 100_000, 500, 10_000
+DELIVERED, A_COMMIT = 100, 100
+SIZE = 40_000_000
+"""Characters of all their messages: what the limits of the test have no room for."""
 
 
 class Provider:
@@ -30,33 +33,22 @@ def resident() -> int:
     return int(line.split()[1])
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, alerts: int) -> None:
     logging.disable()
     outbox = Outbox(path=str(folder / "alerts.db"), worker=False)
     provider = Provider()
     d = Dispatcher([provider], queue=outbox, plugins=isolated_plugins())
     d.enqueue(Alert("first", "m"))
     before = resident()
-    body = json.dumps(Alert("Disk full", "m" * 200).to_dict())
-    sql, now = outbox.store.sql, time.time()
+    kinds = [Alert("Disk full", "m" * (SIZE // alerts), dedup_key=f"{number}") for number in range(10)]
+    now = time.time()
 
     def work(connection: Any, again: bool) -> None:
-        for _ in range(A_COMMIT):
-            ids = {"dispatch_": uuid.uuid4().hex, "order_key_": uuid.uuid4().hex}
-            sql.insert_alert.run(connection, id_=ids["dispatch_"], alert_id_="x", body_=body, stored_=now, open_=1)
-            sql.insert_delivery.run(
-                connection,
-                **ids,
-                position_=0,
-                bucket_=None,
-                rank_=2,
-                target_="a",
-                recipient_=None,
-                due_=now,
-                stored_=now,
-            )
+        for number in range(A_COMMIT):
+            dispatch = Dispatch(id=uuid.uuid4().hex, alert=kinds[number % len(kinds)], parts=(Part("a"),))
+            outbox.store.put(connection, dispatch, [(Part("a"), None)], now)
 
-    for _ in range(QUEUED // A_COMMIT):  # this is about memory, not about the disk
+    for _ in range(alerts // A_COMMIT):  # this is about memory, not about the disk
         outbox.database.write(work)
     queued = resident()
     began = time.monotonic()
@@ -71,4 +63,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

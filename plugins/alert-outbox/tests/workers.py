@@ -18,11 +18,14 @@ from alert_core import Alert, Dispatcher
 from alert_core.testing import isolated_plugins
 from alert_outbox import Outbox
 
+KEYS = 20
+
 
 class Provider:
     """Writes what arrives into a file, with the process that sent it."""
 
     name = "a"
+    timeout = 120.0  # of a stalled machine, too: a lease that runs out is an attempt more, and rightly so
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -44,8 +47,7 @@ def main(folder: Path, workers: int, alerts: int, url: str | None) -> None:
     path.touch()
     options = {"url": url} if url else {"path": str(folder / "alerts.db")}
     with dispatcher(options, path, worker=False) as d:
-        for number in range(alerts):
-            d.enqueue(Alert(f"n{number}", "m", dedup_key=f"key-{number % 50}"))
+        d.enqueue_many(Alert(f"n{number}", "m", dedup_key=f"key-{number % KEYS}") for number in range(alerts))
     pids = []
     for _ in range(workers):
         if pid := os.fork():
@@ -54,14 +56,15 @@ def main(folder: Path, workers: int, alerts: int, url: str | None) -> None:
         d = dispatcher(options, path, worker=True)
         while len(path.read_text().splitlines()) < alerts:
             d.flush(1)
-        d.flush(60)
-        d.close(60)
+            time.sleep(0.02)  # what is left is another one's
+        d.flush(120)
+        d.close(120)
         os._exit(0)
     statuses = [os.waitpid(pid, 0)[1] for pid in pids]
     lines = [line.split() for line in path.read_text().splitlines()]
     keys: dict[int, list[int]] = {}
     for title, _ in lines:
-        keys.setdefault(int(title[1:]) % 50, []).append(int(title[1:]))
+        keys.setdefault(int(title[1:]) % KEYS, []).append(int(title[1:]))
     sys.stdout.write(
         json.dumps(
             {

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
+import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
+import attrs
 import click
 
 from alert_core import ConfigError, Dispatcher
-from alert_core.queues import parse_duration
+from alert_core.default import config_path
+from alert_core.queues import parse_duration, without_worker
 from alert_core.text import one_line, printable
-from alert_outbox.outbox import Outbox, without_worker
-from alert_outbox.schema import DEAD, DELIVERED, HELD, WAITING
-from alert_outbox.statements import Row
+from alert_outbox.database import SQLite
+from alert_outbox.inspection import STATES
+from alert_outbox.outbox import Outbox
+from alert_outbox.records import Overview, StoredDelivery
+from alert_outbox.schema import VERSION_TABLE, WAITING
 
-_STATES: Final = (WAITING, HELD, DELIVERED, DEAD)
+NUMBER: Final = click.IntRange(1, 2**63 - 1)
+"""Of a row of the database."""
+UNUSED: Final = "nothing was enqueued yet"
 json_option = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 
 
@@ -32,7 +39,13 @@ def outbox() -> None:
 
 @outbox.command()
 @click.option("--once", is_flag=True, help="Deliver what is due, then end.")
-@click.option("--timeout", default=30.0, show_default=True, help="Seconds that running attempts get at the end.")
+@click.option(
+    "--timeout",
+    default=30.0,
+    type=click.FloatRange(0, 86_400),
+    show_default=True,
+    help="Seconds that running attempts get at the end; with --once, for how long none may end.",
+)
 @json_option
 def run(once: bool, timeout: float, json_: bool) -> int:
     """Deliver until SIGTERM or SIGINT, then let the running attempts end.
@@ -45,21 +58,24 @@ def run(once: bool, timeout: float, json_: bool) -> int:
         signal.signal(name, lambda *_: ended.set())
     dispatcher = passive_dispatcher()
     queue = outbox_of(dispatcher)
-    before = _counts(queue)
+    queue.make_tables()
     queue.start()
     if once:
-        drained = dispatcher.flush(None)
+        drained = _flushed(dispatcher, queue, ended, timeout)
     else:
         if not json_:
             click.echo(f"delivering from {queue!r}; SIGTERM ends it")
         while not ended.wait(3600):
             pass
         drained = True
-    drained = queue.drain(time.monotonic() + timeout) and drained
+    drained = queue.drain(time.monotonic() + timeout * (drained or ended.is_set())) and drained
     dispatcher.close(0)
-    after = _counts(queue)
-    changed = {state: after.get(state, 0) - before.get(state, 0) for state in (DELIVERED, DEAD)}
-    counts = {**changed, "open": after.get(WAITING, 0) + after.get(HELD, 0), "drained": drained}
+    counts = {
+        "delivered": queue.counts.get("delivered", 0),
+        "dead": queue.counts.get("dead", 0),
+        "open": queue.inspection.overview().open,
+        "drained": drained,
+    }
     if json_:
         as_json(counts)
     else:
@@ -67,41 +83,79 @@ def run(once: bool, timeout: float, json_: bool) -> int:
     return 0 if drained else 1
 
 
+def _flushed(dispatcher: Dispatcher, queue: Outbox, ended: threading.Event, timeout: float) -> bool:
+    """Wait until nothing is due, a signal comes, or no attempt has ended for `timeout` seconds; whether nothing is."""
+    flushed: list[bool] = []
+    flushing = threading.Thread(target=lambda: flushed.append(dispatcher.flush(None)), daemon=True)
+    flushing.start()
+    count, ends = 0, time.monotonic() + timeout
+    while not (flushed or ended.is_set()) and time.monotonic() < ends:
+        flushing.join(0.1)
+        if (now := sum(queue.counts.values())) != count:
+            count, ends = now, time.monotonic() + timeout
+    return flushed == [True]
+
+
 @outbox.command()
 @json_option
 def status(json_: bool) -> int:
-    """Count the deliveries of each target, by state."""
+    """Count the deliveries of each target, by state: open ones, and those that ended since the history begins."""
     queue = opened()
-    now = time.time()
-    rows = [
-        {"target": target, "state": state, "count": count, "oldest": moment(oldest), "most_attempts": attempts}
-        for target, state, count, oldest, attempts in queue.database.read(queue.store.sql.overview.rows)
-    ]
+    is_new = is_unused(queue)
+    found = Overview(at=datetime.now(UTC)) if is_new else queue.inspection.overview()
     if json_:
-        as_json({"targets": rows, "at": moment(now)})
+        as_json(found.to_dict())
+    elif is_new:
+        click.echo(UNUSED)
     else:
-        table(["target", "state", "count", "oldest", "most attempts"], [list(row.values()) for row in rows])
+        names = ["target", *STATES, "under_way", "oldest_open", "most_attempts"]
+        table(names, [[row[name] for name in names] for row in found.to_dict()["targets"]])
     return 0
 
 
 @outbox.command("list")
-@click.option("--state", type=click.Choice(_STATES))
+@click.option("--state", type=click.Choice(STATES))
 @click.option("--target")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1))
+@click.option("--severity", help='As "critical", or ">=error".')
+@click.option("--source")
+@click.option("--text", help="In the title.")
+@click.option("--since", type=click.DateTime(), help="Enqueued then or later, in UTC.")
+@click.option("--before", type=NUMBER, help="Before the delivery of this number: the next page.")
+@click.option("--limit", default=50, show_default=True, type=NUMBER)
 @json_option
-def list_(state: str | None, target: str | None, limit: int, json_: bool) -> int:
-    """List deliveries, the latest first."""
-    queue = opened()
-    found = queue.database.read(
-        lambda connection: queue.store.sql.listed.rows(connection, state_=state, target_=target, most=limit)
-    )
-    rows = [_row(row) for row in found]
+def list_(json_: bool, since: datetime | None, **filters: Any) -> int:
+    """List deliveries, the latest first; times are UTC. On a terminal, lines are cut to its width."""
+    try:
+        since = since and since.replace(tzinfo=UTC)
+        queue = opened()
+        _check_target(queue, filters["target"])
+        is_new = is_unused(queue)
+        found = [] if is_new else queue.inspection.deliveries(since=since, **filters)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     if json_:
-        as_json(rows)
+        as_json([one.to_dict() for one in found])
+    elif is_new:
+        click.echo(UNUSED)
     else:
-        names = ["id", "state", "target", "attempts", "title", "error"]
-        table(names, [[row[name] for name in names] for row in rows])
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        names = ["id", "state", "target", "stored", "due", "tries", "severity", "title", "error"]
+        table(names, map(_listed, found), width)
     return 0
+
+
+def _listed(one: StoredDelivery) -> list[object]:
+    now = datetime.now(UTC)
+    if one.due is None or one.state != WAITING:
+        due = ""
+    else:
+        due = "now" if one.under_way or one.due <= now else _short(one.due, now)
+    stored = _short(one.stored, now)
+    return [one.id, one.state, one.target, stored, due, one.attempts, one.severity, one.title, one.error]
+
+
+def _short(moment: datetime, now: datetime) -> str:
+    return f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{moment:%m-%d %H:%M}"
 
 
 @outbox.command()
@@ -109,28 +163,29 @@ def list_(state: str | None, target: str | None, limit: int, json_: bool) -> int
 @json_option
 def show(which: str, json_: bool) -> int:
     """Show a delivery by its number, or all of an alert by its id."""
-    queue = opened()
-    number = int(which) if which.isascii() and which.isdigit() else None
-    found = queue.database.read(lambda connection: queue.store.sql.shown.rows(connection, alert=which, number=number))
-    if not found:
+    inspection = opened().inspection
+    is_number = which.isascii() and which.isdigit() and len(which) < len(str(NUMBER.max))
+    one = inspection.delivery(int(which)) if is_number else None
+    found = inspection.alert(which if one is None else one.alert_id)
+    if found is None:
         raise click.UsageError(f"no delivery and no alert is {which!r}; see alertctl outbox list")
-    alert = json.loads(found[0][-1])
-    deliveries = [_row(row) for row in found]
+    if one is not None:
+        found = attrs.evolve(found, deliveries=(one,))
     if json_:
-        as_json({"alert": alert, "deliveries": deliveries})
+        as_json(found.to_dict())
         return 0
-    for name, value in alert.items():
+    for name, value in found.alert.items():
         click.echo(printable(f"{name}: {value}"))
-    for row in deliveries:
+    for row in found.to_dict()["deliveries"]:
         click.echo()
         for name, value in row.items():
-            if value is not None and name not in {"title", "alert_id"}:
+            if value is not None and name not in found.alert and name != "alert_id":
                 click.echo(f"  {name}: {one_line(str(value))}")
     return 0
 
 
 @outbox.command()
-@click.argument("number", required=False, type=int)
+@click.argument("number", required=False, type=NUMBER)
 @click.option("--target", help="Every dead letter of this target.")
 @click.option("--all", "all_", is_flag=True, help="Every dead letter.")
 @json_option
@@ -139,8 +194,8 @@ def retry(number: int | None, target: str | None, all_: bool, json_: bool) -> in
     if sum((number is not None, target is not None, all_)) != 1:
         raise click.UsageError("give the number of a delivery, or --target NAME, or --all")
     queue = opened()
-    now = time.time()
-    count = queue.database.write(lambda connection, _: queue.store.revive(connection, now, number, target))
+    _check_target(queue, target)
+    count = queue.retry(number, target=target)
     if number is not None and not count:
         raise click.UsageError(f"delivery {number} is no dead letter; see alertctl outbox list --state dead")
     told({"retried": count}, json_)
@@ -152,21 +207,25 @@ def retry(number: int | None, target: str | None, all_: bool, json_: bool) -> in
 @json_option
 def purge(older_than: str | None, json_: bool) -> int:
     """Delete the history of alerts whose last delivery has ended, dead letters among them."""
-    queue = opened()
-    try:
-        age = parse_duration(older_than if older_than is not None else queue.keep)
-    except ValueError as error:
-        raise click.UsageError(f"--older-than {error}") from None
-    before = time.time() - age
-    total = 0
-    while count := queue.database.write(lambda connection, _: queue.store.purge(connection, before, 1_000)):
-        total += count
-    told({"purged": total}, json_)
+    age = None if older_than is None else duration("--older-than", older_than)
+    told({"purged": opened().purge(age)}, json_)
     return 0
 
 
+def _check_target(queue: Outbox, name: str | None) -> None:
+    """Refuse a name that no target has, nor a delivery of a target that is configured no more."""
+    if name is None or name in queue.desk.targets:
+        return
+    if not is_unused(queue) and queue.inspection.deliveries(target=name, limit=1):
+        return
+    raise click.UsageError(f"no target is called {name!r}; there are: {', '.join(queue.desk.targets)}")
+
+
 def _dispatcher() -> Dispatcher:
-    path = os.environ.get("ALERT_CONFIG") or ("./alerts.toml" if Path("alerts.toml").is_file() else None)
+    given = click.get_current_context().find_object(Dispatcher)  # by a host that has a configuration of its own
+    if given is not None:
+        return given
+    path = config_path()
     if path is None:
         raise ConfigError("no configuration: write ./alerts.toml, or name a file in ALERT_CONFIG")
     return Dispatcher.from_config(path)
@@ -176,7 +235,20 @@ def outbox_of(dispatcher: Dispatcher) -> Outbox:
     """The dispatcher's queue, which must be an outbox."""
     if not isinstance(dispatcher.queue, Outbox):
         raise ConfigError([("queue.type", 'is not "outbox": there is no durable queue to look at')])
+    database = dispatcher.queue.database
+    if isinstance(database, SQLite) and not database.path.parent.is_dir():
+        raise ConfigError([("queue.path", f"there is no folder {database.path.parent}")])
     return dispatcher.queue
+
+
+def is_unused(queue: Outbox) -> bool:
+    """Whether nothing was ever stored: there is no file yet, or no table."""
+    database = queue.database
+    if isinstance(database, SQLite):
+        return not database.path.exists()
+    with contextlib.suppress(Exception), contextlib.closing(database._connect(readonly=True)) as connection:  # noqa: SLF001
+        return not database._has_table(connection, VERSION_TABLE.name)  # noqa: SLF001 - it refuses to be read
+    return False  # whoever reads it is told why that cannot be known
 
 
 def passive_dispatcher() -> Dispatcher:
@@ -190,39 +262,12 @@ def opened() -> Outbox:
     return outbox_of(passive_dispatcher())
 
 
-def _counts(queue: Outbox) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for _, state, count, *_ in queue.database.write(lambda connection, _: queue.store.sql.overview.rows(connection)):
-        counts[state] = counts.get(state, 0) + count
-    return counts
-
-
-def _row(row: Row) -> dict[str, Any]:
-    number, target, recipient, state, attempts, due, lease, stored, ended, result, body = row
-    last, alert = json.loads(result or "{}"), json.loads(body)
-    error = last.get("error") or {}
-    return {
-        "id": number,
-        "alert_id": alert["id"],
-        "title": alert["title"],
-        "severity": alert["severity"],
-        "target": target,
-        "recipient": recipient,
-        "state": state,
-        "attempts": attempts,
-        "under_way": lease is not None and state == WAITING,
-        "due": moment(due) if state == WAITING else None,
-        "stored": moment(stored),
-        "ended": moment(ended),
-        "outcome": last.get("outcome"),
-        "receipt": (last.get("receipt") or {}).get("id"),
-        "error": error and f"{error['type']}: {error['message']}",
-    }
-
-
-def moment(seconds: float | None) -> str | None:
-    """Seconds since 1970 in ISO 8601."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+def duration(option: str, text: str) -> float:
+    """Seconds, of an option's text."""
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise click.UsageError(f'{option} must be a time as "30s", "5m", "4h" or "7d", not {text!r}') from None
 
 
 def as_json(value: object) -> None:
@@ -238,9 +283,9 @@ def told(counts: Mapping[str, object], json_: bool) -> None:
         click.echo(", ".join(f"{name} {count}" for name, count in counts.items()))
 
 
-def table(names: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """Print rows in columns, made safe for a terminal."""
+def table(names: Iterable[str], rows: Iterable[Iterable[object]], width: int | None = None) -> None:
+    """Print rows in columns, made safe for a terminal; no line is longer than `width`."""
     cells = [list(names), *([one_line(str("-" if cell in (None, "", {}) else cell)) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
-        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()[:width])

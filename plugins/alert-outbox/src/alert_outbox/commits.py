@@ -13,6 +13,8 @@ from alert_core import QueueError
 _T = TypeVar("_T")
 MOST: Final = 256
 """Entries that share one transaction."""
+_LOOK: Final = 1.0
+"""Seconds until who waits looks for itself: an interrupted leader may have woken nobody."""
 
 
 @attrs.define(eq=False)
@@ -24,7 +26,6 @@ class Entry:
     result: Any = None
     error: BaseException | None = None
     done: bool = False
-    leads: bool = False
     wake: threading.Lock = attrs.field(factory=threading.Lock)
 
 
@@ -39,53 +40,62 @@ class Commits:
         self._transact = transact
         self._lock = threading.Lock()
         self._waiting: list[Entry] = []
-        self._led = False
+        self._leader: Entry | None = None
+        self._batch: list[Entry] = []
 
     def run(self, work: Callable[[Any, bool], _T]) -> _T:
         """Let it be written; its result, once it is committed. What it or the commit raised is raised here."""
         entry = Entry(work)
         entry.wake.acquire()
-        with self._lock:
-            self._waiting.append(entry)
-            entry.leads = not self._led
-            self._led = True
-        if not entry.leads:
-            self._wait(entry)
-        if not entry.done:
-            self._lead()
+        try:
+            self._write(entry)
+        except BaseException:  # a signal's, in the main thread, between any two steps
+            self._leave(entry)
+            raise
         if entry.error is not None:
             raise entry.error
         result: _T = entry.result
         return result
 
-    def _wait(self, entry: Entry) -> None:
-        try:
-            entry.wake.acquire()
-        except BaseException:  # a signal in the main thread: leave, but not with the lead
-            with self._lock:
-                if entry in self._waiting and not entry.leads:
-                    self._waiting.remove(entry)
-            if entry.leads and not entry.done:
-                self._lead()
-            raise
-
-    def _lead(self) -> None:
+    def join(self) -> Sequence[Entry]:
+        """For the leader's `transact`: everybody who waits by now shares what becomes of its entries; all of these."""
         with self._lock:
-            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            self._batch, self._waiting = [*self._batch, *self._waiting], []
+        return self._batch
+
+    def _write(self, entry: Entry) -> None:
+        with self._lock:
+            self._waiting.append(entry)
+            self._leader = self._leader or entry
+        while not (entry.done or self._leader is entry):
+            entry.wake.acquire(timeout=_LOOK)
+        if entry.done:
+            return
+        with self._lock:
+            self._batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
         try:
-            self._transact(batch)
+            self._transact(self._batch)
         except BaseException:
-            for entry in batch:
-                entry.error = entry.error or QueueError("interrupted; the alert was not accepted")
+            for one in self._batch:
+                one.error = one.error or QueueError("interrupted: it is not known whether the alert was accepted")
             raise
-        finally:
-            with self._lock:
-                following = self._waiting[0] if self._waiting else None
-                self._led = following is not None
-                if following is not None:
-                    following.leads = True
-            for entry in batch:
-                entry.done = True
-                entry.wake.release()
-            if following is not None:
-                following.wake.release()
+        self._hand_on()
+
+    def _leave(self, entry: Entry) -> None:
+        with self._lock:
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+        if self._leader is entry:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Wake who is done, and the next leader. The leader may begin it twice: the first time may be interrupted."""
+        for one in self._batch:
+            one.done = True
+            if one.wake.locked():
+                one.wake.release()
+        with self._lock:
+            self._batch = []
+            self._leader = self._waiting[0] if self._waiting else None
+            if self._leader is not None:
+                self._leader.wake.release()

@@ -29,7 +29,13 @@ ALERTS: Final = sa.Table(
     METADATA,
     sa.Column("id", sa.String(32), primary_key=True),  # of the dispatch: an alert that is sent twice has two rows
     sa.Column("alert_id", sa.Text, nullable=False, index=True),
+    sa.Column("title", sa.Text, nullable=False),  # of the alert, as the next four: for those who look for it
+    sa.Column("severity", sa.Integer, nullable=False),  # 0 info to 3 critical
+    sa.Column("source", sa.Text),
+    sa.Column("status", sa.String(12), nullable=False),
+    sa.Column("dedup_key", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False),  # Alert.to_dict(), masked, as JSON
+    sa.Column("own", sa.Integer, nullable=False),  # 1: the outbox made it: a summary, a notice of a dead letter
     sa.Column("stored", sa.Double, nullable=False),  # all times: seconds since 1970
     sa.Column("open", sa.Integer, nullable=False),  # deliveries that have not ended
     sa.Column("closed", sa.Double),  # when the last of them ended; its history is kept for a while
@@ -44,7 +50,7 @@ DELIVERIES: Final = sa.Table(
     sa.Column("position", sa.Integer, nullable=False),  # among the deliveries of its dispatch
     sa.Column("target", sa.Text, nullable=False),
     sa.Column("recipient", sa.Text),
-    sa.Column("order_key", sa.String(32), nullable=False),  # hash of target, recipient and dedup key
+    sa.Column("order_key", sa.String(32), nullable=False),  # hash of target, recipient, dedup key; of a digest, apart
     sa.Column("state", sa.String(10), nullable=False),
     sa.Column("bucket", sa.Text),  # where it is, or was, gathered
     sa.Column("rank", sa.Integer, nullable=False),  # of the severity: 0 info to 3 critical; 9: a summary of others
@@ -55,6 +61,7 @@ DELIVERIES: Final = sa.Table(
     sa.Column("ended", sa.Double),
     sa.Column("result", sa.Text),  # of the last attempt: Delivery.to_dict() as JSON
     sa.Column("arrived", sa.Text),  # of a failover: who has it already, as JSON
+    sa.Column("told", sa.Double),  # when its death was told to the observers
     sqlite_autoincrement=True,
 )
 
@@ -69,7 +76,8 @@ EVENTS: Final = sa.Table(
     sa.Column("last_seen", sa.Double, nullable=False),
     sa.Column("notified", sa.Double),
     sa.Column("parts", sa.Text, nullable=False),  # who was told, as JSON: those who hear of the resolve
-    sa.Column("body", sa.Text, index=False),  # the alert, while it is silenced
+    sa.Column("silenced", sa.Integer, nullable=False),  # 1: nobody was told when it was last heard
+    sa.Column("body", sa.Text, nullable=False),  # the alert that was heard last, as JSON
 )
 
 SILENCES: Final = sa.Table(
@@ -105,6 +113,17 @@ RATES: Final = sa.Table(
 )
 
 
+INTAKE: Final = sa.Table(
+    "alert_outbox_intake",  # what came with a transaction of the application's, until it is planned
+    METADATA,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("dispatch", sa.String(32), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),  # alert, deliveries and names of routes, as JSON
+    sa.Column("stored", sa.Double, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+
 def is_state(*states: str) -> sa.ColumnElement[bool]:
     """The condition as a literal: a partial index is not used for a parameter."""
     if len(states) == 1:
@@ -116,11 +135,14 @@ _PARTIAL: Final = {
     "due": (DELIVERIES.c.target, DELIVERIES.c.due, DELIVERIES.c.id, is_state(WAITING)),
     "order": (DELIVERIES.c.order_key, DELIVERIES.c.id, is_state(WAITING, HELD)),
     "dead": (DELIVERIES.c.id, is_state(DEAD)),
+    "untold": (DELIVERIES.c.due, is_state(DEAD) & DELIVERIES.c.told.is_(None)),
     "gathered": (DELIVERIES.c.bucket, DELIVERIES.c.id, is_state(GATHERED)),
 }
 for _name, (*_columns, _where) in _PARTIAL.items():
     sa.Index(f"ix_alert_outbox_deliveries_{_name}", *_columns, sqlite_where=_where, postgresql_where=_where)
-sa.Index("ix_alert_outbox_alerts_closed", ALERTS.c.closed)
+sa.Index("ix_alert_outbox_alerts_stored", ALERTS.c.stored)
+_CLOSED: Final = ALERTS.c.closed.is_not(None)
+sa.Index("ix_alert_outbox_alerts_closed", ALERTS.c.closed, sqlite_where=_CLOSED, postgresql_where=_CLOSED)
 
 
 def _created(*tables: sa.Table) -> Iterable[Any]:
@@ -132,7 +154,11 @@ def _created(*tables: sa.Table) -> Iterable[Any]:
 
 Migration = Callable[[], Iterable[Any]]
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (lambda: _created(ALERTS, DELIVERIES, EVENTS, SILENCES, BUCKETS, RATES),)
+MIGRATIONS: Final[tuple[Migration, ...]] = (
+    lambda: _created(ALERTS, DELIVERIES, EVENTS, SILENCES, BUCKETS, RATES),
+    lambda: _created(INTAKE),
+    lambda: [sa.text("CREATE INDEX ix_alert_outbox_deliveries_key ON alert_outbox_deliveries (order_key, id)")],
+)
 """Each makes the statements from one version to the next; the first starts with an empty database.
 
 One that has been released is never changed: a later version of the tables appends another.

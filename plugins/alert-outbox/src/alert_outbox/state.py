@@ -14,67 +14,61 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from alert_core import Alert, Route, Severity, Status
-from alert_core.queues import DailyTime, Dispatch, Part
-from alert_outbox.schema import EVENTS, SILENCES
-from alert_outbox.statements import Connection, Statements
-from alert_outbox.store import RANKS, Placed, Store
+from alert_core.queues import DailyTime, Desk, Dispatch, Outcome, Part
+from alert_outbox.schema import EVENTS
+from alert_outbox.silences import Silences
+from alert_outbox.statements import Connection, Statements, insert_once, param
+from alert_outbox.store import Placed, Store, order_key
 
 GROUP_WAIT: Final = 30.0
 """Seconds that a new group gathers for, where its route does not say; a critical alert does not wait."""
 GROUP_INTERVAL: Final = 300.0
 """Seconds between two messages of a group, where its route does not say."""
 _E: Final = EVENTS.c
-_S: Final = SILENCES.c
+DEADLOCK: Final = "40P01"
+"""PostgreSQL's SQLSTATE: two transactions waited for each other, and this one had to give way."""
 _log = logging.getLogger(__name__)
 
 
-def _param(name: str, kind: Any = None) -> Any:
-    return sa.bindparam(name, type_=kind)
-
-
 def _here() -> Any:
-    return sa.and_(_E.route == _param("route_"), _E.dedup_key == _param("key"))
+    return sa.and_(_E.route == param("route_"), _E.dedup_key == param("key"))
 
 
-_SET: Final = ("rank", "count", "last_seen", "notified", "parts", "body")
+_SET: Final = ("rank", "count", "last_seen", "notified", "parts", "silenced", "body")
 _CLAUSES: Final[Mapping[str, Any]] = {
-    "event": lambda: sa.select(_E.rank, _E.count, _E.notified, _E.parts).where(_here()).with_for_update(),
-    "events_of": lambda: sa.select(_E.route, _E.parts).where(_E.dedup_key == _param("key")).with_for_update(),
-    "insert_event": lambda: sa.insert(EVENTS).values(
-        route=_param("route_", sa.Text),
-        dedup_key=_param("key", sa.Text),
-        first_seen=_param("last_seen_", sa.Double),
-        **{name: _param(f"{name}_", _E[name].type) for name in _SET},
+    "event": lambda: sa.select(*(_E[name] for name in (*_SET, "first_seen"))).where(_here()).with_for_update(),
+    "events_of": lambda: sa.select(_E.route, _E.parts).where(_E.dedup_key == param("key")).with_for_update(),
+    "insert_event": lambda: insert_once(
+        EVENTS,
+        route=param("route_", sa.Text),
+        dedup_key=param("key", sa.Text),
+        first_seen=param("last_seen_", sa.Double),
+        **{name: param(f"{name}_", _E[name].type) for name in _SET},
     ),
     "update_event": lambda: (
-        sa.update(EVENTS).values(**{name: _param(f"{name}_", _E[name].type) for name in _SET}).where(_here())
+        sa.update(EVENTS).values(**{name: param(f"{name}_", _E[name].type) for name in _SET}).where(_here())
     ),
     "delete_event": lambda: sa.delete(EVENTS).where(_here()),
-    "forget": lambda: sa.delete(EVENTS).where(_E.last_seen < _param("before")),
-    "silenced": lambda: sa.select(_E.route, _E.dedup_key, _E.body).where(_E.body.is_not(None)),
-    "active": lambda: (
-        sa.select(_S.id, _S.match).where(_S.starts <= _param("now"), _S.ends > _param("now")).order_by(_S.id)
-    ),
-    "next_end": lambda: sa.select(sa.func.min(_S.ends)).where(_S.ends > _param("now")),
-    "silences": lambda: (
-        sa.select(_S.id, _S.match, _S.starts, _S.ends, _S.author, _S.reason)
-        .where(_S.ends > _param("after"))
-        .order_by(_S.id)
-    ),
-    "add_silence": lambda: (
-        sa.insert(SILENCES)
-        .values(
-            **{
-                name: _param(f"{name}_", _S[name].type)
-                for name in ("match", "starts", "ends", "author", "reason", "made")
-            }
-        )
-        .returning(_S.id)
-    ),
-    "expire_silence": lambda: (
-        sa.update(SILENCES).values(ends=_param("now")).where(_S.id == _param("id_"), _S.ends > _param("now"))
-    ),
+    "forget": lambda: sa.delete(EVENTS).where(_E.last_seen < param("before")),
+    "silenced": lambda: sa.select(_E.route, _E.dedup_key, _E.body).where(_E.silenced == sa.literal_column("1")),
 }
+
+
+@attrs.define
+class _Event:
+    """What fires, as a route remembers it: the columns of _SET, and since when."""
+
+    rank: int = -1
+    count: int = 0
+    last_seen: float = 0.0
+    notified: float | None = None
+    parts: str = "[]"
+    silenced: int = 0
+    body: str = ""
+    first_seen: float = 0.0
+
+    def values(self) -> dict[str, Any]:
+        return {f"{name}_": value for name, value in attrs.asdict(self).items()}
 
 
 @attrs.define
@@ -83,16 +77,27 @@ class Plan:
 
     placed: list[Placed] = attrs.field(factory=list)
     dropped: list[tuple[str, str]] = attrs.field(factory=list)
-    due: float | None = None
-    """When the first of its buckets is told."""
+    buckets: dict[str, float] = attrs.field(factory=dict)
+    """Where deliveries are gathered, and when each of these is told."""
+
+    @property
+    def due(self) -> float | None:
+        """When the first of its buckets is told."""
+        return min(self.buckets.values(), default=None)
+
+    @property
+    def gathered(self) -> dict[int, float]:
+        """The places of the deliveries that are gathered, and when each is told."""
+        return {place: self.buckets[bucket] for place, (_, bucket) in enumerate(self.placed) if bucket is not None}
 
 
 class State:
     """Decides, in the transaction that stores the alert."""
 
-    def __init__(self, dialect: Dialect, store: Store) -> None:
+    def __init__(self, dialect: Dialect, store: Store, silences: Silences) -> None:
         self.sql = Statements(dialect, _CLAUSES)
         self._store = store
+        self.silences = silences
 
     def plan(
         self, connection: Connection, dispatch: Dispatch, now: float, known: Mapping[str, Any], routes: Sequence[Route]
@@ -104,21 +109,45 @@ class State:
         connection.execute("SAVEPOINT alert_outbox_state")
         try:
             plan = self._planned(connection, dispatch, now, known, routes)
-        except Exception as error:  # noqa: BLE001 - a duplicate is better than silence
+        except Exception as error:
+            if getattr(error, "sqlstate", None) == DEADLOCK:
+                raise  # each alert of this transaction gets one of its own
+            # A duplicate is better than silence.
             connection.execute("ROLLBACK TO SAVEPOINT alert_outbox_state")
             _log.warning("what the outbox remembers cannot be read (%s): an alert is told anyway", type(error).__name__)
             return Plan([(part, None) for part in dispatch.parts])
         connection.execute("RELEASE SAVEPOINT alert_outbox_state")
         return plan
 
-    def woken(self, connection: Connection, now: float) -> list[tuple[str, Alert]]:
-        """What fires still and is silenced no more: the route's name and the alert, to be put once more."""
+    def put(
+        self, connection: Connection, dispatch: Dispatch, now: float, desk: Desk, *, stored: float | None = None
+    ) -> Plan:
+        """Decide who gets it, and write that; `stored`: when it was enqueued, if that was not now."""
+        plan = self.plan(connection, dispatch, now, desk.targets, desk.routes)
+        if plan.placed:
+            self._store.put(connection, dispatch, plan.placed, now if stored is None else stored)
+        return plan
+
+    def woken(self, connection: Connection, now: float, routes: Mapping[str, Route]) -> list[tuple[Route, Alert]]:
+        """What fires still and is silenced no more, on these routes: to be put once more."""
         found = []
-        for route, key, body in self.sql.silenced.rows(connection):
-            alert = Alert.from_dict(json.loads(body))
-            if self._silence(connection, alert, now) is None:
-                rank, count, notified, parts = self.sql.event.one(connection, route_=route, key=key) or (0, 0, None, "")
-                self._write(connection, route, key, rank, count - 1, now, notified, parts or "[]", None)
+        for name, key, body in self.sql.silenced.rows(connection):
+            try:
+                alert = Alert.from_dict(json.loads(body))
+            except (ValueError, TypeError, KeyError):
+                _log.error("what fires on route %s cannot be read; it is told when it is heard next", name)
+                self.sql.delete_event.run(connection, route_=name, key=key)
+                continue
+            event = self._event(connection, name, key)
+            if event is None or self.silences.holding(connection, alert, now) is not None:
+                continue
+            route = routes.get(name)
+            if route is not None and route.repeat_every is None:
+                self.sql.delete_event.run(connection, route_=name, key=key)  # it remembers what is silenced alone
+            else:
+                event.count, event.silenced = event.count - 1, 0
+                self.sql.update_event.run(connection, route_=name, key=key, **event.values())
+            if route is not None:
                 found.append((route, alert))
         return found
 
@@ -126,32 +155,39 @@ class State:
         self, connection: Connection, dispatch: Dispatch, now: float, known: Mapping[str, Any], routes: Sequence[Route]
     ) -> Plan:
         plan, alert, left = Plan(), dispatch.alert, list(dispatch.parts)
-        silence = self._silence(connection, alert, now) if dispatch.routes else None
+        silence = self.silences.holding(connection, alert, now) if dispatch.routes else None
         resolved = alert.status is Status.RESOLVED
-        told = self._resolve(connection, alert, plan, now, known, routes) if resolved else set()
+        told = self._resolve(connection, dispatch, plan, now, known, routes) if resolved else set()
         for route in dispatch.routes:
-            parts = [part for part in left if part.target in route.targets]
-            left = [part for part in left if part not in parts]
+            # A digest has an entry of its own; else the first route that names a target decides.
+            pool = dispatch.parts if route.digest is not None else left
+            parts = [part for part in pool if part.target in route.targets]
+            if route.digest is None:
+                left = [part for part in left if part not in parts]
             name = str(route.name)
+            if not parts:
+                continue
             if resolved and (route.repeat_every is not None or name in told):
                 if name not in told:
                     plan.dropped.append(("not_firing", name))
-            elif silence is not None:
+            elif silence is not None and not resolved:  # a resolve of what was silenced is among the told
                 plan.dropped.append(("silenced", f"silence {silence}"))
-                if not resolved:
-                    self._count(connection, route, alert, [], now, is_silenced=True)
+                self._count(connection, route, alert, [], now, is_silenced=True)
             elif not _is_deduplicated(route, alert) or self._count(connection, route, alert, parts, now):
+                if route.repeat_every is None and not resolved:
+                    self.sql.delete_event.run(connection, route_=name, key=alert.dedup_key)  # no longer kept quiet
                 self._place(connection, plan, route, parts, alert, now)
             else:
                 plan.dropped.append(("deduplicated", name))
-        if not dispatch.routes:
-            plan.placed += [(part, None) for part in left]
+        routed = {name for route in dispatch.routes for name in route.targets}
+        named = [part for part in left if part.target not in routed]  # by the caller
+        self._place(connection, plan, None, named, alert, now)
         return plan
 
     def _resolve(
         self,
         connection: Connection,
-        alert: Alert,
+        dispatch: Dispatch,
         plan: Plan,
         now: float,
         known: Mapping[str, Any],
@@ -159,19 +195,25 @@ class State:
     ) -> set[str]:
         """Close what fires under its key, and tell exactly those who were told; the routes where something fired."""
         by_name = {str(route.name): route for route in routes}
-        told = set()
+        alert, told = dispatch.alert, set()
         for name, stored in self.sql.events_of.rows(connection, key=alert.dedup_key):
-            told.add(name)
             self.sql.delete_event.run(connection, route_=name, key=alert.dedup_key)
             parts = [Part(target, recipient) for target, recipient in json.loads(stored) if target in known]
-            if name in by_name:
-                self._place(connection, plan, by_name[name], parts, alert, now)
-            else:
-                plan.placed += [(part, None) for part in parts]
+            route = by_name.get(name)
+            if route is not None and route.repeat_every is None and self._was_told(connection, route, dispatch):
+                continue  # before the silence: as if nothing was remembered
+            told.add(name)
+            self._place(connection, plan, route, parts, alert, now)
             if not parts:
                 plan.dropped.append(("silenced", name))
         plan.placed = list(dict.fromkeys(plan.placed))
         return told
+
+    def _was_told(self, connection: Connection, route: Route, dispatch: Dispatch) -> bool:
+        """Whether the last that somebody there got of this key is no resolve."""
+        keys = _order_keys(route, dispatch.parts, dispatch.alert.dedup_key)
+        found = [self._store.sql.last.one(connection, order_key_=key) for key in keys]
+        return any(last is not None and last[3] != Status.RESOLVED.value for last in found)
 
     def _count(
         self,
@@ -184,82 +226,71 @@ class State:
         is_silenced: bool = False,
     ) -> bool:
         """Note that it fires; whether it is to be told."""
-        name, rank = str(route.name), RANKS[alert.severity]
-        found = self.sql.event.one(connection, route_=name, key=alert.dedup_key)
-        highest, count, notified, stored = found or (-1, 0, None, "[]")
-        told = [tuple(one) for one in json.loads(stored)]
-        every = route.repeat_every or 0.0
-        is_due = notified is None or rank > highest or not 0 <= now - notified < every
+        name, rank = str(route.name), alert.severity.rank
+        here = {"route_": name, "key": alert.dedup_key}
+        event = self._event(connection, name, alert.dedup_key)
+        if event is None:
+            self.sql.insert_event.run(connection, **here, **_Event(last_seen=now).values())
+            event = self._event(connection, name, alert.dedup_key) or _Event()
+        is_due = (
+            event.notified is None
+            or rank > event.rank
+            or not 0 <= now - event.notified < (route.repeat_every or 0.0)
+            or self._reached_nobody(connection, route, event, alert.dedup_key)
+        )
         tells = is_due and not is_silenced
         if tells:
-            told = list(dict.fromkeys([*told, *((part.target, part.recipient) for part in parts)]))
-            highest, notified = max(rank, highest), now
-        body = json.dumps(alert.to_dict()) if is_silenced else None
-        if found is None:
-            self.sql.insert_event.run(
-                connection,
-                route_=name,
-                key=alert.dedup_key,
-                rank_=highest,
-                count_=1,
-                last_seen_=now,
-                notified_=notified,
-                parts_=json.dumps(told),
-                body_=body,
-            )
-        else:
-            self._write(connection, name, alert.dedup_key, highest, count + 1, now, notified, json.dumps(told), body)
+            told = [tuple(one) for one in json.loads(event.parts)]
+            told += [(part.target, part.recipient) for part in parts]
+            event.parts = json.dumps(list(dict.fromkeys(told)))
+            event.rank, event.notified = max(rank, event.rank), now
+        event.count, event.last_seen, event.silenced = event.count + 1, now, int(is_silenced)
+        event.body = json.dumps(alert.to_dict())
+        self.sql.update_event.run(connection, **here, **event.values())
         return tells
 
-    def _write(  # noqa: PLR0913, PLR0917 - the columns of an event
-        self,
-        connection: Connection,
-        route: str,
-        key: str,
-        rank: int,
-        count: int,
-        now: float,
-        notified: float | None,
-        parts: str,
-        body: str | None,
-    ) -> None:
-        self.sql.update_event.run(
-            connection,
-            route_=route,
-            key=key,
-            rank_=rank,
-            count_=count,
-            last_seen_=now,
-            notified_=notified,
-            parts_=parts,
-            body_=body,
+    def _reached_nobody(self, connection: Connection, route: Route, event: _Event, key: str) -> bool:
+        """Whether all that was told of it are dead letters."""
+        parts = [Part(target, recipient) for target, recipient in json.loads(event.parts)]
+        values = {"since": event.first_seen, "uncertain": f'%"{Outcome.UNCERTAIN.value}"%'}
+        return all(
+            (self._store.sql.all_dead.one(connection, order_key_=one, **values) or (None,))[0]
+            for one in _order_keys(route, parts, key)
         )
 
-    def _silence(self, connection: Connection, alert: Alert, now: float) -> int | None:
-        """The first silence that holds for the alert."""
-        for number, match in self.sql.active.rows(connection, now=now):
-            if Route(targets=[], match=json.loads(match)).matches(alert):
-                return int(number)
-        return None
+    def _event(self, connection: Connection, route: str, key: str) -> _Event | None:
+        row = self.sql.event.one(connection, route_=route, key=key)
+        return None if row is None else _Event(*row)
 
     def _place(
-        self, connection: Connection, plan: Plan, route: Route, parts: Sequence[Part], alert: Alert, now: float
+        self, connection: Connection, plan: Plan, route: Route | None, parts: Sequence[Part], alert: Alert, now: float
     ) -> None:
         """Add deliveries: at once, or to the route's digest, or to the alert's group."""
-        name, bucket = str(route.name), None
-        if parts and route.digest is not None:
-            bucket, due = f"digest:{name}", next_time(route.digest, now)
-            due = self._store.open_bucket(connection, bucket, "digest", name, name, due, now)
-            plan.due = min(plan.due or due, due)
-        elif parts and route.group_by:
+        name, bucket = "" if route is None else str(route.name), None
+        digest = None if route is None else route.digest
+        if alert.status is Status.RESOLVED and digest is None:
+            parts = [part for part in parts if not self._joins(connection, plan, part, alert)]
+        if parts and digest is not None:
+            bucket, due = f"digest:{name}", next_time(digest, now)
+            plan.buckets[bucket] = self._store.open_bucket(connection, bucket, "digest", name, name, due, now)
+        elif parts and route is not None and route.group_by:
             values = {field: _value(alert, field) for field in route.group_by}
-            digest = hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).hexdigest()
+            hashed = hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).hexdigest()
             label = ", ".join(f"{field}={value}" for field, value in values.items())
-            bucket = f"group:{name}:{digest}"
+            bucket = f"group:{name}:{hashed}"
             due = self._group_due(connection, bucket, route, alert, now)
-            due = self._store.open_bucket(connection, bucket, "group", name, label, due, now)
-            plan.due = min(plan.due or due, due)
+            plan.buckets[bucket] = self._store.open_bucket(connection, bucket, "group", name, label, due, now)
         plan.placed += [(part, bucket) for part in parts]
+
+    def _joins(self, connection: Connection, plan: Plan, part: Part, alert: Alert) -> bool:
+        """Add a resolve to what is gathered with its firing, which it would overtake else; whether there is that."""
+        found = self._store.gathering(connection, order_key(part, alert.dedup_key))
+        if found is None:
+            return False
+        bucket, due = found
+        plan.buckets[bucket] = due
+        plan.placed.append((part, bucket))
+        return True
 
     def _group_due(self, connection: Connection, bucket: str, route: Route, alert: Alert, now: float) -> float:
         wait = GROUP_WAIT if route.group_wait is None else route.group_wait
@@ -267,6 +298,11 @@ class State:
         soonest = now + (0.0 if alert.severity is Severity.CRITICAL else wait)
         told = (self._store.sql.bucket.one(connection, id_=bucket) or (None, None))[1]
         return soonest if told is None or told > now else max(soonest, told + interval)
+
+
+def _order_keys(route: Route, parts: Sequence[Part], dedup_key: str) -> list[str]:
+    bucket = None if route.digest is None else f"digest:{route.name}"
+    return [order_key(part, dedup_key, bucket) for part in parts]
 
 
 def _is_deduplicated(route: Route, alert: Alert) -> bool:

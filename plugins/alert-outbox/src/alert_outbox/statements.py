@@ -6,11 +6,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 
 Connection = Any
 """A DBAPI connection in autocommit: sqlite3's or psycopg's, which have the same methods as far as they are used."""
 Row = tuple[Any, ...]
+
+
+def param(name: str, kind: Any = None) -> Any:
+    """A value that is given when the statement is run."""
+    return sa.bindparam(name, type_=kind)
+
+
+def insert_once(table: sa.Table, **values: Any) -> Any:
+    """An INSERT that does nothing where the row is there: another process may have made it a moment ago."""
+    return postgresql.insert(table).values(**values).on_conflict_do_nothing()  # SQLite has the same words for it
 
 
 class Statement:
@@ -46,7 +57,16 @@ class Statement:
 
     def _parameters(self, values: Mapping[str, Any]) -> Any:
         merged = {**self._given, **values} if self._given else values
-        return merged if self._order is None else tuple(merged[name] for name in self._order)
+        if self._order is None:
+            return {name: _storable(value) for name, value in merged.items()}
+        return tuple(_storable(merged[name]) for name in self._order)
+
+
+def _storable(value: Any) -> Any:
+    """A text without NUL, which PostgreSQL does not store, and without half a surrogate pair, which no UTF-8 has."""
+    if isinstance(value, str) and ("\0" in value or not value.isascii()):
+        return value.encode("utf-8", "replace").replace(b"\0", b"?").decode()
+    return value
 
 
 class Statements:

@@ -11,18 +11,20 @@ from typing import Any, Final
 import attrs
 from sqlalchemy.engine import Dialect
 
-from alert_core import Alert, Delivery, PermanentDeliveryError, Severity
+from alert_core import Alert, Delivery, DeliveryError, PermanentDeliveryError, Severity
 from alert_core.queues import Dispatch, Outcome, Part
 from alert_outbox.queries import CLAUSES
-from alert_outbox.schema import DEAD, DELIVERED
+from alert_outbox.schema import DEAD, DELIVERED, GATHERED, HELD, WAITING
 from alert_outbox.statements import Connection, Row, Statements
 
 _log = logging.getLogger(__name__)
 _UNREADABLE: Final = Alert("an alert that cannot be read", "see alertctl outbox list --state dead")
+_compact: Final = json.JSONEncoder(separators=(",", ":")).encode
 Placed = tuple[Part, str | None]
 """A delivery, and the bucket in which it is gathered, if it is."""
-RANKS: Final = {severity: rank for rank, severity in enumerate(Severity)}
-CRITICAL: Final = RANKS[Severity.CRITICAL]
+CRITICAL: Final = Severity.CRITICAL.rank
+TELL_WITHIN: Final = 60.0
+"""Seconds after which a dead letter that nobody has told of is told by whichever process looks."""
 SUMMARY: Final = 9
 """The rank of a summary: no rate holds it up a second time."""
 
@@ -52,6 +54,18 @@ class Taken:
     rank: int = 0
     until: float = 0.0
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether it has the alert that was stored, and no stand-in."""
+        return self.dispatch.alert is not _UNREADABLE
+
+    def delivery(self, outcome: Outcome, error: DeliveryError, attempts: int) -> Delivery:
+        """A record of an end that no attempt brought about."""
+        part = self.part
+        return Delivery(
+            target=part.target, kind="", recipient=part.recipient, outcome=outcome, attempts=attempts, error=error
+        )
+
     @classmethod
     def of(cls, row: Row, until: float = 0.0) -> Taken:
         """Read what `_taken()` selects."""
@@ -73,9 +87,16 @@ class Taken:
 
 @attrs.frozen(kw_only=True)
 class Ended:
-    """What ending a delivery brought about: whether it was still open, and the report if that was the last one."""
+    """What ending a delivery brought about.
+
+    Attributes:
+        was_open: whether it was still open.
+        is_dead: it is a dead letter now.
+        report: of its dispatch, where that was the last one: it is to be told.
+    """
 
     was_open: bool
+    is_dead: bool = False
     report: tuple[Row, ...] | None = None
 
 
@@ -93,12 +114,24 @@ class Store:
         placed: Sequence[Placed],
         now: float,
         *,
+        is_own: bool = False,
         is_summary: bool = False,
     ) -> None:
-        """Insert an alert and its deliveries."""
-        body = json.dumps(dispatch.alert.to_dict(), separators=(",", ":"))
+        """Insert an alert and its deliveries. The outbox's own alerts are no events; a rate holds no summary up."""
+        alert, body = dispatch.alert, dispatch.alert.to_dict()
         self.sql.insert_alert.run(
-            connection, id_=dispatch.id, alert_id_=dispatch.alert.id, body_=body, stored_=now, open_=len(placed)
+            connection,
+            id_=dispatch.id,
+            alert_id_=alert.id,
+            title_=alert.title,
+            severity_=alert.severity.rank,
+            source_=alert.source,
+            status_=body["status"],
+            dedup_key_=alert.dedup_key,
+            body_=_compact(body),
+            own_=int(is_own or is_summary),
+            stored_=now,
+            open_=len(placed),
         )
         self.sql.insert_delivery.run_many(
             connection,
@@ -108,9 +141,9 @@ class Store:
                     "position_": position,
                     "target_": part.target,
                     "recipient_": part.recipient,
-                    "order_key_": order_key(part, dispatch.alert.dedup_key),
+                    "order_key_": order_key(part, alert.dedup_key, bucket),
                     "bucket_": bucket,
-                    "rank_": SUMMARY if is_summary else RANKS[dispatch.alert.severity],
+                    "rank_": SUMMARY if is_summary else alert.severity.rank,
                     "due_": now,
                     "stored_": now,
                 }
@@ -131,10 +164,10 @@ class Store:
     ) -> list[Taken]:
         """Lease at most `most` deliveries that are due, but none of `mine`, which this process has already."""
         rows = self.sql.due.rows(connection, target_=target, now=now, most=most + len(mine))
-        rows = [row for row in rows if row[0] not in mine]
+        rows, over = [row for row in rows if row[0] not in mine][:most], -1
         if limit is not None:
-            rows = self._within(connection, target, rows, limit, now)
-        taken = [one for row in rows[:most] if (one := self._readable(connection, row, now, until))]
+            rows, over = self._within(connection, target, rows, limit, now)
+        taken = [one for row in rows if (one := self._readable(connection, row, now, until))]
         self.sql.lease.run_many(
             connection,
             [
@@ -142,14 +175,24 @@ class Store:
                 for one in taken
             ],
         )
+        if over >= 0:  # what has passed is leased by now: it is not gathered
+            bucket = f"rate:{target}"
+            self.sql.gather.run(connection, target_=target, bucket_=bucket, most_rank=over)
+            self.sql.gather_resolves.run(connection, target_=target, bucket_=bucket)
+            self.sql.free_heads.run(connection, target_=target)
+            self.open_bucket(connection, bucket, "rate", target, target, now + limit.seconds, now)
         return taken
 
-    def _within(self, connection: Connection, target: str, rows: list[Row], limit: Any, now: float) -> list[Row]:
-        """Those that the target's rate lets pass: critical ones three times as many. The others are gathered."""
-        spent, at = self.sql.spent.one(connection, target_=target) or (None, now)
-        if spent is None:
+    def _within(
+        self, connection: Connection, target: str, rows: list[Row], limit: Any, now: float
+    ) -> tuple[list[Row], int]:
+        """Those that the target's rate lets pass, critical ones three times as many; up to which rank others wait."""
+        found = self.sql.spent.one(connection, target_=target)
+        if found is None:
             self.sql.insert_spent.run(connection, target_=target, now=now)
-        used = max((spent or 0.0) - max(now - at, 0.0) * limit.count / limit.seconds, 0.0)
+            found = self.sql.spent.one(connection, target_=target)
+        spent, at = found or (0.0, now)
+        used = max(spent - max(now - at, 0.0) * limit.count / limit.seconds, 0.0)
         passed, over = [], -1
         for row in rows:
             rank, is_first = row[-1], row[4] == 0 and row[6] is None
@@ -162,12 +205,7 @@ class Store:
             else:
                 over = max(over, rank if rank == CRITICAL else CRITICAL - 1)
         self.sql.spend.run(connection, target_=target, spent_=used, now=now)
-        if over >= 0:
-            bucket = f"rate:{target}"
-            self.sql.gather.run(connection, target_=target, bucket_=bucket, most_rank=over)
-            self.sql.free_heads.run(connection, target_=target)
-            self.open_bucket(connection, bucket, "rate", target, target, now + limit.seconds, now)
-        return passed
+        return passed, over
 
     def open_bucket(
         self, connection: Connection, bucket: str, kind: str, name: str, label: str, due: float, now: float
@@ -176,41 +214,67 @@ class Store:
         found = self.sql.bucket.one(connection, id_=bucket)
         if found is None:
             self.sql.insert_bucket.run(connection, id_=bucket, kind_=kind, name_=name, label_=label, due_=due)
-            return due
-        due = due if found[0] is None else min(found[0], due)
-        self.sql.set_bucket.run(connection, id_=bucket, due_=max(due, now), told_=found[1])
+            found = self.sql.bucket.one(connection, id_=bucket)
+        until, told = found or (due, None)
+        due = due if until is None else min(until, due)
+        self.sql.set_bucket.run(connection, id_=bucket, due_=max(due, now), told_=told)
         return due
+
+    def gathered(self, connection: Connection, bucket: str) -> list[Taken]:
+        """What is to be told together; one that nobody can read goes its own way, and ends as a dead letter."""
+        found = [_read(row) for row in self.sql.gathered.rows(connection, bucket_=bucket)]
+        for one in found:
+            if not one.is_readable:
+                self.tell_alone(connection, one, one.stored)
+        return [one for one in found if one.is_readable]
+
+    def digest(self, connection: Connection, route: str) -> list[Taken]:
+        """What a route's digest has gathered so far; only read."""
+        found = map(_read, self.sql.gathered_now.rows(connection, bucket_=f"digest:{route}"))
+        return [one for one in found if one.is_readable]
+
+    def tell_alone(self, connection: Connection, one: Taken, now: float) -> None:
+        """Let go what is gathered."""
+        found = self.sql.tell_alone.one(connection, id_=one.row, now=now)
+        if found is not None:
+            self._in_order(connection, found[0])
+
+    def _in_order(self, connection: Connection, key: str) -> None:
+        """Let the first of a key go before those that wait already; what is under way is."""
+        self.sql.hold.run(connection, order_key_=key)
+        self.sql.free_next.run(connection, order_key_=key)
+
+    def gathering(self, connection: Connection, key: str) -> tuple[str, float] | None:
+        """The bucket in which the last delivery of a key is still gathered, now locked, and when that is told."""
+        found = self.sql.last.one(connection, order_key_=key)
+        if found is not None and found[1] in {WAITING, HELD}:  # another process may gather it just now
+            found = self.sql.last_locked.one(connection, order_key_=key)
+        if found is None or found[1] != GATHERED:
+            return None
+        bucket = found[2]
+        due, _ = self.sql.bucket.one(connection, id_=bucket) or (None, None)  # none: told just now
+        return None if due is None else (bucket, due)
+
+    def is_overtaken(self, connection: Connection, one: Taken) -> bool:
+        """Whether a later one of its key went out while it was gathered."""
+        key = order_key(one.part, one.dispatch.alert.dedup_key)
+        return bool((self.sql.last.one(connection, order_key_=key) or (0,))[0] > one.row)
 
     def _readable(self, connection: Connection, row: Row, now: float, until: float) -> Taken | None:
         """The row, or None where nobody can read its alert: it is a dead letter then, and holds up no other."""
-        try:
-            return Taken.of(row, until)
-        except (ValueError, TypeError, KeyError):
-            _log.error("delivery %d cannot be read; it is a dead letter", row[0])
-        unreadable = Taken(
-            row=row[0],
-            dispatch=Dispatch(id=row[1], alert=_UNREADABLE, parts=()),
-            part=Part(row[2], row[3]),
-            attempts=row[4],
-            stored=row[5],
-            crashed=False,
-        )
-        self._bury(connection, unreadable, "the stored alert cannot be read", now)
+        taken = _read(row, until)
+        if taken.is_readable:
+            return taken
+        _log.error("delivery %d cannot be read; it is a dead letter", taken.row)
+        self._bury(connection, taken, PermanentDeliveryError("the stored alert cannot be read"), now)
         return None
 
-    def _bury(self, connection: Connection, taken: Taken, why: str, now: float) -> None:
-        """End a delivery that no attempt can be made of."""
-        error = PermanentDeliveryError(why)
-        delivery = Delivery(
-            target=taken.part.target,
-            kind="",
-            recipient=taken.part.recipient,
-            outcome=Outcome.PERMANENT,
-            attempts=taken.attempts,
-            error=error,
-        )
+    def _bury(self, connection: Connection, taken: Taken, error: DeliveryError, now: float) -> None:
+        """End a delivery that no attempt can be made of; it is told when somebody looks for what is not."""
+        delivery = taken.delivery(Outcome.PERMANENT, error, taken.attempts)
         self.sql.lease.run(connection, id_=taken.row, lease_=self.token, due_=now, attempts_=taken.attempts)
         self.end(connection, taken, delivery, now)
+        self.sql.put_off.run(connection, id_=taken.row, due_=now)
 
     def next_due(self, connection: Connection, target: str) -> float | None:
         """When the next delivery of a target is due, or its lease ends."""
@@ -237,6 +301,7 @@ class Store:
             "state_": DELIVERED if delivered else DEAD,
             "ended_": now,
             "attempts_": delivery.attempts,
+            "due_": now if delivered else now + TELL_WITHIN,
             "result_": json.dumps(delivery.to_dict()),
             "arrived_": arrived,
         }
@@ -249,24 +314,38 @@ class Store:
         self.sql.free_next.run(connection, order_key_=ended[0])
         (left,) = self.sql.close_one.one(connection, id_=taken.dispatch.id, now=now) or (1,)
         if left or not self.sql.finish.run(connection, id_=taken.dispatch.id, now=now):
-            return Ended(was_open=True)
-        return Ended(was_open=True, report=tuple(self.sql.report.rows(connection, id_=taken.dispatch.id)))
+            return Ended(was_open=True, is_dead=not delivered)
+        return Ended(
+            was_open=True, is_dead=not delivered, report=tuple(self.sql.report.rows(connection, id_=taken.dispatch.id))
+        )
 
-    def abandon(self, connection: Connection, target: str, now: float, before: float) -> list[Taken]:
-        """End what has waited since before then for a target that no configuration has any more: dead letters."""
-        rows = self.sql.open_of_target.rows(connection, target_=target, before=before, most=1_000)
-        lost = [Taken.of(row) for row in rows]
+    def abandon(
+        self, connection: Connection, target: str, error: DeliveryError, now: float, before: float, most: int
+    ) -> list[Taken]:
+        """End what has waited since before then for a target: dead letters, still to be told; what it was."""
+        lost = [
+            _read(row) for row in self.sql.open_of_target.rows(connection, target_=target, before=before, most=most)
+        ]
         for one in lost:
-            self._bury(connection, one, "no target of this name is configured any more", now)
+            self._bury(connection, one, error, now)
         return lost
+
+    def untold(self, connection: Connection, now: float) -> list[Taken]:
+        """Dead letters that are to be told here: who was to tell them is gone, or nobody was."""
+        found = [_read(row) for row in self.sql.untold.rows(connection, now=now, most=1_000)]
+        self.sql.put_off.run_many(connection, ({"id_": one.row, "due_": now + TELL_WITHIN} for one in found))
+        return found
 
     def revive(self, connection: Connection, now: float, number: int | None, target: str | None) -> int:
         """Let dead letters wait again, as if they were enqueued now: the one, those of a target, or all; how many."""
         found = self.sql.dead.rows(connection, number=number, target_=target)
         for row, dispatch, key in found:
+            last = self.sql.last.one(connection, order_key_=key)
+            if last is not None and last[0] != row and last[1] == DELIVERED:
+                _log.warning("delivery %d is tried again after a later one of its dedup key was delivered", row)
             self.sql.revive.run(connection, id_=row, now=now)
             self.sql.open_one.run(connection, id_=dispatch)
-            self.sql.free_next.run(connection, order_key_=key)
+            self._in_order(connection, key)
         return len(found)
 
     def purge(self, connection: Connection, before: float, most: int) -> int:
@@ -277,9 +356,26 @@ class Store:
         return len(found)
 
 
-def order_key(part: Part, dedup_key: str) -> str:
-    """What deliveries that must keep their order share."""
-    text = json.dumps([part.target, part.recipient, dedup_key])
+def _read(row: Row, until: float = 0.0) -> Taken:
+    """What `_taken()` selects; a stand-in for an alert that nobody can read."""
+    try:
+        return Taken.of(row, until)
+    except (ValueError, TypeError, KeyError):
+        number, dispatch, target, recipient, attempts, stored, *_ = row
+        return Taken(
+            row=number,
+            dispatch=Dispatch(id=dispatch, alert=_UNREADABLE, parts=()),
+            part=Part(target, recipient),
+            attempts=attempts,
+            stored=stored,
+            crashed=False,
+        )
+
+
+def order_key(part: Part, dedup_key: str, bucket: str | None = None) -> str:
+    """What deliveries that must keep their order share; what a digest gathers holds up nothing else."""
+    digest = [bucket] if bucket is not None and bucket.startswith("digest:") else []
+    text = json.dumps([part.target, part.recipient, dedup_key, *digest])
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

@@ -14,6 +14,7 @@ import attrs
 from alert_core import Alert, Delivery, Receipt, Route, Severity, Status
 from alert_core.queues import Desk, Dispatch, Outcome, Part
 from alert_core.text import one_line
+from alert_outbox.reports import report_of
 from alert_outbox.state import next_time
 from alert_outbox.statements import Connection, Row
 from alert_outbox.store import Store, Taken
@@ -27,6 +28,7 @@ class Told:
     """What telling the due buckets brought about."""
 
     targets: set[str] = attrs.field(factory=set)
+    dispatches: list[str] = attrs.field(factory=list)
     finished: list[tuple[str, Alert, tuple[Row, ...]]] = attrs.field(factory=list)
 
 
@@ -42,23 +44,29 @@ class Buckets:
     def tell(self, connection: Connection, now: float, only: str | None = None) -> Told:
         """Tell every bucket that is due, or the one digest of this route at once."""
         told = Told()
-        for bucket, kind, name, label, _ in self._store.sql.due_buckets.rows(
-            connection, now=now if only is None else now + 10 * 86_400, most=20
-        ):
-            if only is not None and bucket != f"digest:{only}":
-                continue
-            members = [Taken.of(row) for row in self._store.sql.gathered.rows(connection, bucket_=bucket)]
+        sql = self._store.sql
+        if only is None:
+            due_buckets = sql.due_buckets.rows(connection, now=now, most=20)
+        else:
+            due_buckets = sql.digest_bucket.rows(connection, id_=f"digest:{only}")
+        for bucket, kind, name, label, _ in due_buckets:
+            members = self._store.gathered(connection, bucket)
             digest = self._routes[name].digest if kind == "digest" and name in self._routes else None
             due = next_time(digest, now) if digest is not None else None
-            self._store.sql.set_bucket.run(connection, id_=bucket, due_=due, told_=now)
+            sql.set_bucket.run(connection, id_=bucket, due_=due, told_=now)
             for part in dict.fromkeys(self._parts(kind, name, members)):
                 mine = [one for one in members if one.part == part]
-                if len(mine) == 1 and kind != "digest":
-                    self._tell_alone(connection, mine[0], now)
+                if len(mine) == 1 and kind != "digest" and not self._store.is_overtaken(connection, mine[0]):
+                    self._store.tell_alone(connection, mine[0], now)
                 else:
                     self._tell_together(connection, mine, summary(kind, label, mine, now), part, now, told)
                 told.targets.add(part.target)
         return told
+
+    def finish(self, told: Told) -> None:
+        """Tell of the dispatches that have ended with this; once it is committed."""
+        for dispatch_id, alert, rows in told.finished:
+            self._desk.finish(dispatch_id, alert, report_of(alert, rows))
 
     def _parts(self, kind: str, name: str, members: Sequence[Taken]) -> list[Part]:
         parts = [one.part for one in members]
@@ -66,15 +74,11 @@ class Buckets:
             parts = list(self._desk.parts(self._routes[name].targets))
         return parts
 
-    def _tell_alone(self, connection: Connection, one: Taken, now: float) -> None:
-        found = self._store.sql.tell_alone.one(connection, id_=one.row, now=now)
-        if found is not None:
-            self._store.sql.free_next.run(connection, order_key_=found[0])
-
     def _tell_together(
         self, connection: Connection, members: Sequence[Taken], alert: Alert, part: Part, now: float, told: Told
     ) -> None:
         dispatch = Dispatch(id=uuid.uuid4().hex, alert=alert, parts=(part,))
+        told.dispatches.append(dispatch.id)
         self._store.put(connection, dispatch, [(part, None)], now, is_summary=True)
         result = Delivery(
             target=part.target,
@@ -103,9 +107,10 @@ def summary(kind: str, label: str, members: Sequence[Taken], now: float) -> Aler
     still = sum(alert.status is not Status.RESOLVED for alert in last.values())
     severities = Counter(alert.severity.value for alert in alerts)
     sources = Counter(alert.source or "-" for alert in alerts)
+    word = "alert" if len(alerts) == 1 else "alerts"
     titles = {
-        "group": f"{len(alerts)} alerts: {label}",
-        "rate": f"{len(alerts)} more alerts, over the rate of {label}",
+        "group": f"{len(alerts)} {word}: {label}",
+        "rate": f"{len(alerts)} more {word}, over the rate of {label}",
         "digest": f"Digest {label}: {fired} fired, {resolved} resolved, {still} still open",
     }
     counts: dict[str, Any] = {"alerts": len(alerts), "fired": fired, "resolved": resolved, "still_open": still}

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import sqlite3
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,68 @@ def test_a_locked_database_is_an_error_and_none_once_it_is_free(tmp_path: Path, 
     assert a.taken == {"first": 1, "sent": 1, "last": 1}
 
 
+def test_send_returns_by_its_deadline_although_the_database_is_locked(tmp_path: Path, target: Any) -> None:
+    path, a = tmp_path / "alerts.db", target("a")
+    took: list[float] = []
+
+    def send(number: int) -> None:
+        began = time.monotonic()
+        assert d.send(Alert(f"n{number}", "m")).sent == ("a",)
+        took.append(time.monotonic() - began)
+
+    with dispatcher(path, a, worker=False, deadline=2) as d:
+        d.queue.make_tables()  # type: ignore[union-attr]
+        commits = d.queue.database._commits  # type: ignore[union-attr]
+        threads = [threading.Thread(target=send, args=[number]) for number in range(5)]
+        with locked(path):
+            threads[0].start()
+            while commits._leader is None or commits._waiting:
+                pass
+            for one in threads[1:]:
+                one.start()
+            for one in threads:
+                one.join(60)
+    assert len(took) == 5
+    assert max(took) < 2
+
+
+def test_a_new_file_that_another_process_reads_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "alerts.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM sqlite_master").fetchall()
+    monkeypatch.setattr(time, "sleep", lambda _: other.close())
+    Outbox(path=str(path)).make_tables()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        other.execute("SELECT 1")
+
+
+def test_who_waits_for_another_process_looks_often(
+    tmp_path: Path, target: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's own pauses grow to 100 ms, in which a process with much to write takes the database again and again."""
+    monkeypatch.setattr(database, "BUSY", 60.0)
+    path, a = tmp_path / "alerts.db", target("a")
+    looks: list[str] = []
+    often = threading.Event()
+
+    def note(statement: str) -> None:
+        looks.append(statement)
+        if looks.count("BEGIN IMMEDIATE") > 20:
+            often.set()
+
+    with dispatcher(path, a) as d:
+        d.enqueue(Alert("first", "m"))
+        assert d.flush(60)
+        d.queue.database._writer.set_trace_callback(note)  # type: ignore[union-attr]
+        with locked(path):
+            waiting = threading.Thread(target=d.enqueue, args=[Alert("second", "m")])
+            waiting.start()
+            assert often.wait(30)
+        waiting.join(60)
+    assert a.taken == {"first": 1, "second": 1}
+
+
 @pytest.mark.usefixtures("impatient")
 def test_what_was_delivered_while_the_database_was_locked_is_written_later_and_not_sent_again(
     tmp_path: Path, target: Any, events: Any
@@ -175,6 +239,35 @@ def test_a_database_that_is_removed_is_made_anew_and_swallows_nothing(tmp_path: 
     assert a.taken == {"kept": 1}
 
 
+def test_a_database_of_which_an_idle_process_keeps_the_rest_is_made_anew(tmp_path: Path, target: Any) -> None:
+    path, a = tmp_path / "alerts.db", target("a")
+    program = f"""
+from alert_core import Alert, Dispatcher
+from alert_core.builtin import NoopTransport
+from alert_core.testing import isolated_plugins
+from alert_outbox import Outbox
+
+queue = Outbox(path={str(path)!r}, worker=False)
+d = Dispatcher({{"a": NoopTransport()}}, queue=queue, plugins=isolated_plugins())
+d.enqueue(Alert("gone", "m"))
+print("open", flush=True)
+input()
+d.enqueue(Alert("idle", "m"))
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as idle:
+        assert idle.stdout is not None
+        assert idle.stdout.readline() == b"open\n"
+        path.unlink()
+        with dispatcher(path, target("a"), worker=False) as d:
+            d.enqueue(Alert("kept", "m"))
+            idle.communicate(b"\n", timeout=60)
+            d.enqueue(Alert("last", "m"))
+    assert idle.returncode == 0
+    with dispatcher(path, a) as d:
+        assert d.flush(60)
+    assert a.taken == {"kept": 1, "idle": 1, "last": 1}
+
+
 def test_tables_of_a_later_version_are_left_alone(tmp_path: Path, target: Any) -> None:
     path, a = tmp_path / "alerts.db", target("a")
     dispatcher(path, a).close()
@@ -230,7 +323,10 @@ def test_a_server_that_is_not_there_is_an_error_without_its_name(tmp_path: Path,
     with Dispatcher([a], queue=Outbox(url=url), plugins=isolated_plugins()) as d:
         with pytest.raises(QueueError) as raised:
             d.enqueue(Alert("t", "m"))
-        assert str(raised.value) == "the outbox's database refused: OperationalError"
+        assert str(raised.value) == (
+            "the outbox's database refused: there is no connection to the server: does it run, and has it this user"
+            " and database?"
+        )
         assert d.send(Alert("sent", "m")).sent == ("a",)
 
 

@@ -15,6 +15,7 @@ from alert_core import (
     QueueError,
     RetryableDeliveryError,
     RetryPolicy,
+    Route,
     UncertainDeliveryError,
 )
 from alert_core.testing import CANARY, VirtualClock, isolated_plugins
@@ -272,6 +273,43 @@ def test_the_same_alert_enqueued_twice_is_delivered_twice(make: Any, target: Any
     assert a.taken == {"t": 2}
 
 
+def test_many_alerts_are_one_transaction_and_each_is_delivered(make: Any, target: Any, monkeypatch: Any) -> None:
+    a, b = target("a"), target("b")
+    d = make(a, b, queue={"worker": False})
+    d.enqueue(Alert("n0", "m"))
+    begin, begun = d.queue.database._begin, [0]
+
+    def counted(connection: Any) -> None:
+        begun[0] += 1
+        begin(connection)
+
+    monkeypatch.setattr(d.queue.database, "_begin", counted)
+    assert len(d.enqueue_many([Alert(f"n{n}", "m") for n in range(1, 100)])) == 99
+    assert begun == [1]
+    assert make(a, b).flush(60)
+    assert a.taken == b.taken == {f"n{n}": 1 for n in range(100)}
+
+
+def test_of_many_alerts_all_are_stored_or_none(make: Any, target: Any, monkeypatch: Any) -> None:
+    a = target("a")
+    d = make(a)
+    assert d.send(Alert("before", "m")).sent == ("a",)
+    put, left = d.queue.store.put, [True, True, False] * 2  # the group, and then the entry alone
+
+    def failing_put(*arguments: Any, **options: Any) -> None:
+        put(*arguments, **options)
+        if not left.pop(0):
+            raise RuntimeError
+
+    monkeypatch.setattr(d.queue.store, "put", failing_put)
+    with pytest.raises(QueueError, match="RuntimeError"):
+        d.enqueue_many([Alert(f"n{n}", "m") for n in range(5)])
+    monkeypatch.undo()
+    assert d.flush(60)
+    assert a.taken == {"before": 1}
+    assert len(d.queue.inspection.deliveries()) == 1
+
+
 def test_nothing_of_a_secret_is_in_the_databases_bytes(tmp_path: Path, target: Any) -> None:
     path = tmp_path / "alerts.db"
     alert = Alert("t", f"password={CANARY}", metadata={"token": CANARY, "deep": [{"api_key": CANARY}]}, redact=False)
@@ -299,10 +337,16 @@ def test_only_its_owner_may_read_the_database(tmp_path: Path, target: Any) -> No
         ({"path": "a.db", "url": "postgresql://h/d"}, "path: give either"),
         ({"path": "a.db", "give_up_after": "soon"}, "give_up_after: must be a time"),
         ({"path": "a.db", "keep": 0}, "keep: must be more than 0"),
-        ({"path": "a.db", "worker": "perhaps"}, "worker and empty_digests must be true or false"),
+        ({"path": "a.db", "worker": "perhaps"}, "worker: must be true or false"),
+        ({"path": "a.db", "empty_digests": 7}, "empty_digests: must be true or false"),
+        ({"path": 5}, "path: must be the path of a file"),
+        ({"path": ""}, "path: must be the path of a file"),
         ({"url": f"mysql://u:{CANARY}@h/d"}, "url: must be as postgresql://"),
         ({"url": 5}, "url: must be a text"),
-        ({"path": "a.db", "dead_letter_target": "nobody"}, "queue.dead_letter_target: no target has this name"),
+        (
+            {"path": "a.db", "dead_letter_target": "nobody"},
+            "queue.dead_letter_target: no target has this name; the targets are: a",
+        ),
     ],
 )
 def test_a_wrong_option_is_a_fault_that_says_so(options: dict[str, Any], fault: str, target: Any) -> None:
@@ -324,8 +368,8 @@ def test_a_configuration_names_it(tmp_path: Path) -> None:
         assert (report.stored, report.sent) == (True, ("a",))
 
 
-def test_a_row_that_nobody_can_read_is_a_dead_letter_and_holds_up_no_other(
-    tmp_path: Path, target: Any, caplog: pytest.LogCaptureFixture
+def test_a_row_that_nobody_can_read_is_a_dead_letter_that_is_told_and_holds_up_no_other(
+    tmp_path: Path, target: Any, events: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = str(tmp_path / "alerts.db")
     with Dispatcher([target("a")], queue=Outbox(path=path, worker=False), plugins=isolated_plugins()) as d:
@@ -336,9 +380,11 @@ def test_a_row_that_nobody_can_read_is_a_dead_letter_and_holds_up_no_other(
     connection.commit()
     connection.close()
     a = target("a")
-    with Dispatcher([a], queue=Outbox(path=path), plugins=isolated_plugins()) as d:
-        assert d.flush(60)
+    for _ in range(2):
+        with Dispatcher([a], queue=Outbox(path=path), plugins=isolated_plugins(events)) as d:
+            assert d.flush(60)
     assert a.taken == {"second": 1}
+    assert events.of("dropped") == [("dropped", "an alert that cannot be read", "dead_letter", "a")]
     assert "delivery 1 cannot be read; it is a dead letter" in caplog.text
 
 
@@ -354,6 +400,69 @@ def test_what_waits_for_a_target_that_nobody_has_any_more_ends_as_a_dead_letter(
     clock.leave()
 
 
+def test_a_dead_letter_that_its_process_did_not_live_to_tell_is_told_by_another_once(
+    make: Any, target: Any, events: Any
+) -> None:
+    clock = VirtualClock()
+    first = make(target("a", always(PermanentDeliveryError("no"))), clock=clock, queue=PATIENT)
+    first.queue._worker._claims.bury = lambda _: None  # here it is killed
+    first.enqueue(Alert("t", "m"))
+    assert first.flush(60)
+    first.close(0)
+    soon = make(target("a"), events=events, clock=clock, queue=PATIENT)
+    assert soon.flush(60)
+    assert events.told == []  # the other process may be about to tell it
+    soon.close(0)
+    clock.advance(120)
+    for _ in range(3):
+        other = make(target("a"), events=events, clock=clock, queue=PATIENT)
+        assert other.flush(60)
+        other.close(0)
+        clock.advance(120)
+    assert events.told == [("dropped", "t", "dead_letter", "a")]
+    clock.leave()
+
+
+def test_a_dead_letter_of_a_target_that_is_gone_reaches_the_dead_letter_target(make: Any, target: Any) -> None:
+    clock = VirtualClock()
+    make(target("old"), queue={"worker": False}, clock=clock).enqueue(Alert("t", "m"))
+    clock.advance(DAY + 120)
+    b = target("b")
+    assert make(b, clock=clock, queue={**PATIENT, "dead_letter_target": "b"}).flush(60)
+    assert b.taken == {"Not delivered to old: t": 1}
+    assert "no target of this name is configured any more" in b.alerts[0].message
+    clock.leave()
+
+
+def test_whoever_waits_where_no_worker_runs_hears_of_the_end_elsewhere(make: Any, target: Any) -> None:
+    tickets = [make(target("a"), queue={"worker": False}).enqueue(Alert(f"n{n}", "m")) for n in range(2)]
+    assert not tickets[0].wait(0)
+    assert tickets[0].report(0).queued == ("a",)
+    assert make(target("a")).flush(60)
+    assert all(ticket.wait(60) for ticket in tickets)
+    (delivery,) = tickets[1].report().deliveries
+    assert (str(delivery.outcome), delivery.receipt.id, delivery.kind) == ("delivered", "a-n1", "Target")
+
+
+def test_whoever_waits_where_a_worker_runs_hears_of_the_end_elsewhere(make: Any, target: Any, events: Any) -> None:
+    release = threading.Event()
+    busy = make(
+        target("a", lambda _: release.wait(60), concurrency=1, retry=RetryPolicy(retry_uncertain=False), timeout=60),
+        events=events,
+    )
+    first = busy.enqueue(Alert("first", "m"))
+    while not events.of("started"):
+        assert not first.wait(0.01)
+    second = busy.enqueue(Alert("second", "m"))
+    other = target("a")
+    assert make(other).flush(60)
+    assert second.wait(60)
+    assert (second.report().sent, other.taken) == (("a",), {"second": 1})
+    release.set()
+    assert first.wait(60)
+    assert events.of("finished") == [("finished", "first", True)]  # who ended the other one has told it
+
+
 def test_history_is_kept_for_as_long_as_was_said(make: Any, target: Any) -> None:
     clock = VirtualClock()
     d = make(target("a"), clock=clock, queue={**PATIENT, "keep": "7d"})
@@ -361,7 +470,7 @@ def test_history_is_kept_for_as_long_as_was_said(make: Any, target: Any) -> None
     queue = d.queue
 
     def count() -> int:
-        return len(queue.database.read(queue.store.sql.overview.rows))
+        return len(queue.inspection.deliveries())
 
     clock.advance(6 * DAY)
     assert d.flush(60)
@@ -370,3 +479,15 @@ def test_history_is_kept_for_as_long_as_was_said(make: Any, target: Any) -> None
     assert d.flush(60)
     assert count() == 0
     clock.leave()
+
+
+def test_characters_that_no_database_stores_lose_no_alert(make: Any, target: Any) -> None:
+    ops = target("ops")
+    routes = [Route(("ops",), name="all", repeat_every="1h")]
+    dispatcher = make(ops, routes=routes)
+    odd: dict[str, Any] = {"dedup_key": "disk\0\ud800", "source": "db\0", "metadata": {"k\0": "\ud800"}}
+    fired = dispatcher.send(Alert("Disk\0 full \ud800", "90 %\0", **odd))
+    again = dispatcher.send(Alert("Disk\0 full \ud800", "91 %\0", **odd))
+    resolved = dispatcher.send(Alert("Disk\0 full \ud800", "80 %\0", status="resolved", **odd))
+    assert (fired.stored, fired.sent, resolved.sent) == (True, ("ops",), ("ops",))
+    assert again.sent == ()

@@ -1,6 +1,9 @@
 """Group commit: who waits shares the next transaction, and a bad entry hurts its own caller alone."""
 
+import contextlib
+import itertools
 import sqlite3
+import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +41,7 @@ def test_those_who_come_while_one_commits_share_the_next_commit() -> None:
     commits = Commits(slow)
     with ThreadPoolExecutor(9) as pool:
         first = pool.submit(commits.run, lambda *_: 0)
-        while not commits._led or commits._waiting:
+        while not commits._leader or commits._waiting:
             pass
         others = [pool.submit(commits.run, lambda *_, n=n: n) for n in range(1, 9)]
         waiting(commits, 8)
@@ -75,7 +78,7 @@ def test_a_group_that_fails_is_written_one_by_one_and_only_the_bad_one_fails(tmp
     gate = threading.Event()
     with ThreadPoolExecutor(9) as pool:
         first = pool.submit(database.write, lambda *_: gate.wait(30))
-        while not database._commits._led or database._commits._waiting:
+        while not database._commits._leader or database._commits._waiting:
             pass
         others = [pool.submit(database.write, insert(n)) for n in range(8)]
         waiting(database._commits, 8)
@@ -97,3 +100,85 @@ def test_eight_threads_get_each_their_own_result(tmp_path: Path) -> None:
         results = list(pool.map(lambda n: database.write(lambda *_: n), range(200)))
     assert results == list(range(200))
     database.close()
+
+
+class Interrupts:
+    """Raises KeyboardInterrupt where a signal may come, the n-th time: where a call begins, or one into C has ended."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def __call__(self, frame: Any, event: str, _argument: Any) -> None:
+        if event in {"call", "c_return"} and "weakref" not in frame.f_code.co_filename:  # a collection's own calls
+            self.left -= 1
+            if self.left < 0:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+
+def interrupted_at_each_point(path: Path, write: Any) -> int:
+    """Interrupt `write(database, interrupts)` everywhere, and look each time whether others can go on; how often."""
+    other = sqlite3.connect(path, isolation_level=None, timeout=0)
+    for number in itertools.count():
+        database = SQLite(str(path))
+        interrupts = Interrupts(number)
+        try:
+            write(database, interrupts)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.setprofile(None)
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("ROLLBACK")
+        done: list[int] = []
+        following = threading.Thread(target=lambda: done.append(database.write(lambda *_: 1)), daemon=True)  # noqa: B023
+        following.start()
+        following.join(30)
+        assert done == [1], number
+        database.close()
+        if interrupts.left >= 0:
+            break
+    other.close()
+    return number
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_whoever_is_interrupted_anywhere_locks_nobody_out(tmp_path: Path, is_open: bool) -> None:
+    def write(database: SQLite, interrupts: Interrupts) -> None:
+        if is_open:
+            database.write(lambda *_: None)
+        sys.setprofile(interrupts)
+        database.write(lambda connection, _: connection.execute("DELETE FROM alert_outbox_alerts"))
+        sys.setprofile(None)
+
+    database = SQLite(str(tmp_path / "alerts.db"))
+    database.write(lambda *_: None)
+    database.close()
+    assert interrupted_at_each_point(tmp_path / "alerts.db", write) > 20
+
+
+def test_who_waits_behind_an_interrupted_leader_is_told_or_leads(tmp_path: Path) -> None:
+    def write(database: SQLite, interrupts: Interrupts) -> None:
+        def behind() -> None:
+            with contextlib.suppress(QueueError):
+                database.write(lambda *_: None)
+            ended.append(True)
+
+        def work(*_: Any) -> None:
+            waits.start()
+            waiting(database._commits, 1)
+            sys.setprofile(interrupts)
+
+        ended: list[bool] = []
+        waits = threading.Thread(target=behind, daemon=True)
+        try:
+            database.write(work)
+        finally:
+            sys.setprofile(None)
+            waits.join(30)
+            assert ended
+
+    database = SQLite(str(tmp_path / "alerts.db"))
+    database.write(lambda *_: None)
+    database.close()
+    assert interrupted_at_each_point(tmp_path / "alerts.db", write) > 5
