@@ -1,0 +1,1 @@
+"""Webhooks of monitoring tools in, alerts out."""
