@@ -1,0 +1,1 @@
+"""Each command, in a module of its name."""
