@@ -312,9 +312,9 @@ def test_a_message_without_room_ends_in_an_ellipsis() -> None:
 
 
 def test_metadata_cannot_replace_what_the_alert_says() -> None:
-    told = details(Alert("t", "the message", metadata={"message": "another", "note": "mine"}))
+    told = details(Alert("t", "the message", metadata={"message": "its", "note": "mine"}))
     assert told["message"] == "the message"
-    assert (told["metadata.message"], told["metadata.note"]) == ("another", "mine")
+    assert (told["metadata.message"], told["metadata.note"]) == ("its", "mine")
 
 
 def test_values_whose_keys_look_the_same_are_both_told() -> None:

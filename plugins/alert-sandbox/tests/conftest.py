@@ -5,7 +5,6 @@ import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from shutil import which
 from typing import Any
 from urllib.parse import urlencode
 
@@ -220,21 +219,6 @@ class Page:
     def complaints(self) -> list[str]:
         """What the browser's console has of errors."""
         return [json.dumps(entry) for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
-
-
-@pytest.fixture(scope="session")
-def driver() -> Iterator[Any]:
-    """One browser for the run."""
-    webdriver = importlib.import_module("selenium.webdriver")
-    service = importlib.import_module("selenium.webdriver.chrome.service")
-    options = webdriver.ChromeOptions()
-    options.binary_location = which("chromium")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu", "no-first-run"):
-        options.add_argument(f"--{argument}")
-    started = webdriver.Chrome(options, service.Service(which("chromedriver")))
-    yield started
-    started.quit()
 
 
 @pytest.fixture

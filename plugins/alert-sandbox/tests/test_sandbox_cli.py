@@ -30,6 +30,10 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(line, env=CLEAN, capture_output=True, text=True, timeout=120, check=False)
 
 
+def test_the_help_shows_each_command_on_a_line_of_its_own() -> None:
+    assert '\n      alertctl send "Disk full" -s critical\n' in CliRunner().invoke(command, ["--help"]).output
+
+
 def test_env_prints_what_a_shell_takes_and_starts_nothing() -> None:
     told = CliRunner().invoke(command, ["--env", "--port", "8999", "--smtp-port", "2599"])
     assert told.exit_code == 0

@@ -118,6 +118,24 @@ def test_a_credential_in_an_alert_is_not_in_its_text_wherever_the_cut_falls(
         assert canary not in text(alert, max_segments=most)
 
 
+DESCRIPTION = "Error rate exceeded 5% for 3 consecutive minutes"
+
+
+@pytest.mark.parametrize(
+    ("title", "message"),
+    [(f"payments-api: {DESCRIPTION}", DESCRIPTION), (f"payments-api: {DESCRIPTION[:20]}…", DESCRIPTION)],
+)
+def test_a_title_made_of_the_source_and_the_message_is_not_told_beside_them(title: str, message: str) -> None:
+    alert = Alert(title, message, severity="critical", source="payments-api")
+    assert text(alert, max_segments=2) == TUTORIAL
+    assert text(alert, max_segments=2, transliterate=True) == TUTORIAL.removeprefix("🚨 ")
+
+
+def test_a_title_that_begins_with_the_source_and_says_more_is_told() -> None:
+    alert = Alert("api: down", "No answer", severity="error", source="api")
+    assert text(alert, max_segments=1, icons=False) == "[ERROR] api: api: down: No answer"
+
+
 def test_the_tutorials_text_is_had_from_source_and_title() -> None:
     description = "Error rate exceeded 5% for 3 consecutive minutes"
     alert = Alert(description, description, severity="critical", source="payments-api")

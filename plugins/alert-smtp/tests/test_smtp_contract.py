@@ -1,77 +1,12 @@
 """The kind `smtp` keeps the contract of every transport."""
 
-import base64
-import email
-import email.policy
 import html
-import socket
 from collections.abc import Sequence
-from email.message import EmailMessage
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, ClassVar
 
 from alert_core import Alert
-from alert_core.testing import CANARY, Fault, ProviderReplies, Received, Reply, StandIn, TransportContract
-from alert_core.testing.standin import reset
-
-REPLIES = {"EHLO": "250-stand-in\r\n250 AUTH PLAIN", "AUTH": "235 2.7.0 Ok", "DATA": "354 go on"}
-
-
-class SmtpStandIn(StandIn):
-    """Speak SMTP: every message is recorded whole, and its final dot answered as scripted."""
-
-    def talk(self, connection: socket.socket, number: int) -> None:
-        with connection.makefile("rb") as lines:
-            connection.sendall(b"220 stand-in ESMTP\r\n")
-            login = b""
-            while line := lines.readline():
-                verb, _, rest = line.partition(b" ")
-                command = verb.decode().strip().upper()
-                connection.sendall(REPLIES.get(command, "250 2.0.0 Ok").encode() + b"\r\n")
-                if command == "AUTH":
-                    login = base64.b64decode(rest.split()[1])
-                if command == "DATA":
-                    self.record(self.read(lines, login, number))
-                    if not self.answer(connection, self.take()):
-                        return
-
-    def read(self, lines: BinaryIO, login: bytes, number: int) -> Received:
-        content = b""
-        while (line := lines.readline()) != b".\r\n":
-            if not line:
-                raise ValueError("the message has no end")
-            content += line.removeprefix(b".") if line.startswith(b"..") else line
-        headers = {name.lower(): str(value) for name, value in parsed(content).items()}
-        return Received(headers={**headers, "authorization": login.decode()}, body=content, connection=number)
-
-    def answer(self, connection: socket.socket, reply: Reply) -> bool:
-        line = f"{reply.status} ".encode() + reply.body + b"\r\n"
-        match reply.fault:
-            case None:
-                connection.sendall(line)
-                return True
-            case Fault.DRIP_HEAD:
-                self.drip(connection, line.strip())
-            case Fault.TRUNCATE:
-                connection.sendall(line[:2])
-            case Fault.GARBAGE:
-                connection.sendall(b"\x16\x03\x01 this is not SMTP\r\n")
-            case Fault.RESET:
-                reset(connection)
-            case _:
-                self.closing.wait()
-        return False
-
-
-def parsed(content: bytes) -> EmailMessage:
-    message = email.message_from_bytes(content, policy=email.policy.default)
-    assert isinstance(message, EmailMessage)
-    return message
-
-
-def part(content: bytes, kind: str) -> str:
-    found = parsed(content).get_body((kind,))
-    assert found is not None
-    return str(found.get_content())
+from alert_core.testing import CANARY, ProviderReplies, Received, Reply, SmtpStandIn, TransportContract
+from alert_core.testing.smtpserver import parsed, part
 
 
 class TestSmtp(TransportContract):

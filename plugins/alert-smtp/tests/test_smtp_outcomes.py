@@ -178,7 +178,7 @@ def test_a_refused_connection_is_retryable(transport: Transports) -> None:
 
 
 def test_a_name_that_does_not_resolve_is_retryable(transport: Transports) -> None:
-    with pytest.raises(RetryableDeliveryError, match="gaierror"):
+    with pytest.raises(RetryableDeliveryError, match="gaierror: the host's name cannot be resolved"):
         transport(host="mail.invalid").send(ALERT, "ops@example.com")
 
 

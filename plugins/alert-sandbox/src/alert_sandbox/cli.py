@@ -29,7 +29,7 @@ _TCP = click.IntRange(0, 65_535)
 @click.option("--exec", "command", metavar="CMD", help="Run a command with that in its environment, then end.")
 @click.option("--tour", is_flag=True, help="Send examples through every installed transport.")
 def sandbox(port: int, smtp_port: int, smtps_port: int, env: bool, command: str | None, tour: bool) -> int:
-    r"""See every alert as its reader will, without an account anywhere.
+    """See every alert as its reader will, without an account anywhere.
 
     Stands in, on loopback, for Slack, Telegram, Resend, SendGrid, PagerDuty, CastBrick, Twilio, Vonage and a mail
     server.
@@ -38,7 +38,7 @@ def sandbox(port: int, smtp_port: int, smtps_port: int, env: bool, command: str 
         alertctl sandbox                              # one terminal
         eval "$(alertctl sandbox --env)"              # another
         alertctl send "Disk full" -s critical
-    """
+    """  # noqa: D301 - click's mark of a paragraph that keeps its lines
     if sum((env, command is not None, tour)) > 1:
         raise click.UsageError("--env, --exec and --tour exclude each other")
     if env:

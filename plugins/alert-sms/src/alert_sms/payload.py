@@ -41,8 +41,9 @@ _CHARACTER: Final = re.compile(r"(.)([\u0300-\u036f]*)", re.DOTALL)
 def text(alert: Alert, *, max_segments: int, icons: bool = True, transliterate: bool = False) -> str:
     """`🚨 [CRITICAL] source: title: message (tags) url`, in one line of at most `max_segments`.
 
-    The message is left out where it repeats the title. What has no room is left out whole: first the icon, then the
-    tags, then the url. Only then is text cut: a long source to a third of the room, and the line at its end.
+    The message is left out where it repeats the title, and the title where it is the source and the message. What has
+    no room is left out whole: first the icon, then the tags, then the url. Only then is text cut: a long source to a
+    third of the room, and the line at its end.
 
     Args:
         alert: what is told.
@@ -52,7 +53,7 @@ def text(alert: Alert, *, max_segments: int, icons: bool = True, transliterate: 
     """
     said = gsm_7_like if transliterate else str
     source, title, message = (said(one_line(part)) for part in (alert.source or "", alert.title, alert.message))
-    words = [title] if message == title else [title, message]
+    words = _words(source, title, message)
     line = _line(alert, source, *words)
     starts = [f"{icon(alert)} ", ""] if icons and not transliterate else [""]
     tags, url = said(_tags(alert)), _url(alert)
@@ -81,6 +82,16 @@ def _gsm_7_like(found: re.Match[str]) -> str:
     parts = unicodedata.normalize("NFKD", base.translate(_LOOKALIKES)).translate(_LOOKALIKES)
     plain = "".join(part for part in parts if not unicodedata.combining(part))
     return plain if plain and is_gsm_7(plain) else found[0]
+
+
+def _words(source: str, title: str, message: str) -> list[str]:
+    """The title and the message, without what would be told twice.
+
+    A title may be the source and the message's start, cut at its end: so alert-gateway makes one where there was none.
+    """
+    start = title.removeprefix(f"{source}: ")
+    made = start != title and message.startswith(start.removesuffix(ELLIPSIS).removesuffix(_DOTS))
+    return [message] if made or message == title else [title, message]
 
 
 def _line(alert: Alert, *words: str) -> str:

@@ -23,6 +23,7 @@ from alert_core import (
 )
 from alert_core.errors import Fault
 from alert_core.mail import Mailbox, mailboxes
+from alert_core.network import describe_fault
 from alert_core.text import one_line
 from alert_core.tls import client_context
 from alert_smtp.connection import Connection, refusal
@@ -269,4 +270,4 @@ def _network_faults(kind: type[DeliveryError], what: str) -> Iterator[None]:
     except ssl.SSLCertVerificationError:
         raise PermanentDeliveryError("the server's certificate does not verify") from None
     except OSError as error:
-        raise kind(f"{what} ({type(error).__name__})") from None
+        raise kind(f"{what} ({describe_fault(error)})") from None
