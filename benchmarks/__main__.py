@@ -9,11 +9,12 @@ import os
 from pathlib import Path
 
 import output
+from gateway import gateway
 from measure import measure, receivers
 from rows import rows
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
-PEERS = ("alert-infra", "apprise", "notifiers")
+PEERS = ("alert-infra", "apprise", "notifiers", "persist-queue", "huey")
 CORES = 2
 
 
@@ -34,7 +35,7 @@ def main() -> None:
     environments = {peer: str(options.peers / peer / "bin" / "python") for peer in PEERS}
     results = []
     with receivers(quick=options.quick) as setting:
-        for row in rows(setting):
+        for row in (*rows(setting), *gateway(setting)):
             if options.only in row.name:
                 results.append(measure(row, environments, setting, rounds))
                 if not options.json:

@@ -1,5 +1,6 @@
 """The rows: what is measured, between whom, and the goal."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,6 +75,7 @@ def rows(setting: Setting) -> Iterator[Row]:
     yield from _computations(setting)
     yield from _imports()
     yield from _durable(setting)
+    yield from _celery(setting)
 
 
 def _fan_outs(setting: Setting) -> Iterator[Row]:
@@ -215,14 +217,25 @@ def _durable(setting: Setting) -> Iterator[Row]:
     def ours(who: str, function: str, **arguments: Any) -> Run:
         return Run(who, "run_alert_outbox.py", function, arguments)
 
+    def peers(function: str, **arguments: Any) -> tuple[Run, ...]:
+        runs = [Run(who, f"run_{who.replace('-', '_')}.py", function, arguments) for who in ("persist-queue", "huey")]
+        if shutil.which("redis-server"):
+            runs.append(Run("alert-infra, Celery and Redis", "run_alert_infra_celery.py", function, arguments))
+        return tuple(runs)
+
     seconds = max(setting.seconds(), 0.5)
-    one, eight = (ours(f"alert-core, {n}", "enqueue", seconds=seconds, threads=n) for n in (1, 8))
+    one, eight = ({"seconds": seconds, "threads": threads} for threads in (1, 8))
     yield Row(
         "durable enqueue(), one thread",
         "enqueue alerts that are built already, each committed to SQLite with synchronous=FULL. The bare loop inserts "
-        "and commits prepared rows into the same tables",
+        "and commits prepared rows into the same tables; persist-queue and huey commit a pickle to SQLite, "
+        "synced too. Redis keeps alert-infra's in memory, as is its default",
         "/s",
-        (one, ours("bare loop", "bare", seconds=seconds)),
+        (
+            ours("alert-core", "enqueue", **one),
+            ours("bare loop", "bare", seconds=seconds),
+            *peers("enqueue", seconds=seconds),
+        ),
         limit=0.6,
         more_is_better=True,
         against=("bare loop",),
@@ -231,17 +244,39 @@ def _durable(setting: Setting) -> Iterator[Row]:
         "durable enqueue(), eight threads",
         "the same from eight threads, which share commits, beside one thread (goal: 2x where a commit takes 1 ms)",
         "/s",
-        (eight, one),
+        (ours("alert-core", "enqueue", **eight), ours("one thread", "enqueue", **one)),
         limit=1.5,
         more_is_better=True,
-        against=(one.who,),
+        against=("one thread",),
     )
+    count = setting.count(1_000)
     yield Row(
         "durable queue, drain",
-        "deliver what is stored through a target that does nothing, each end committed",
+        "deliver what is stored through a target that does nothing, each end committed with its receipt, and told. "
+        "persist-queue gets and acknowledges, huey takes out and executes (what it has taken out is "
+        "lost if it ends), Celery's worker runs a task that does nothing",
         "/s",
-        (ours("alert-core", "drain", count=setting.count(1000)),),
-        limit=0,
-        of="value",
+        (ours("alert-core", "drain", count=count), *peers("drain", count=count)),
+        limit=0.3,
         more_is_better=True,
+        against=("persist-queue", "huey"),
+    )
+
+
+def _celery(setting: Setting) -> Iterator[Row]:
+    if not shutil.which("redis-server"):
+        return
+    seconds = {"seconds": max(setting.seconds(), 1.0)}
+    yield Row(
+        "enqueue() through Celery and Redis",
+        "build alerts with ten metadata entries and put each on a Redis server of its own as a Celery task, one after "
+        "another, for one target; no worker runs",
+        "/s",
+        (
+            Run("alert-core", "run_alert_celery.py", "enqueue", seconds),
+            Run("alert-infra", "run_alert_infra_celery.py", "enqueue", seconds),
+        ),
+        limit=1,
+        more_is_better=True,
+        against=("alert-infra",),
     )

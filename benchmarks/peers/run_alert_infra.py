@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import work
-from alert_infra import Alert, AlertDispatcher  # type: ignore[import-not-found]  # installed in its own environment
-from alert_infra.apps import SlackWebhookTransport  # type: ignore[import-not-found]  # as above
-from alert_infra.email import SMTPEmailTransport  # type: ignore[import-not-found]  # as above
+
+from alert_infra import Alert, AlertDispatcher
+from alert_infra.apps import SlackWebhookTransport
+from alert_infra.email import SMTPEmailTransport
 
 
 class Encoder:

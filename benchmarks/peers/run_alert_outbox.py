@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +62,14 @@ def bare(seconds: float) -> float:
             d.enqueue(Alert(**work.fields(0)))
         connection = sqlite3.connect(Path(folder) / "alerts.db", isolation_level=None)
         connection.execute("PRAGMA synchronous=FULL")
-        tables = {name: _row(connection, name) for name in ("alert_outbox_alerts", "alert_outbox_deliveries")}
-        inserts = {name: f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})" for name, row in tables.items()}  # noqa: S608 - our own
+        stored, kept = (_inserts(connection, name) for name in ("alert_outbox_alerts", "alert_outbox_deliveries"))
         bodies = [json.dumps(Alert(**work.fields(number)).to_dict()) for number in range(MADE)]
-        alert, delivery = tables.values()
 
         def store(number: int) -> None:
             key = uuid.uuid4().hex
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute(inserts["alert_outbox_alerts"], [key, key, bodies[number % MADE], *alert[3:]])
-            connection.execute(inserts["alert_outbox_deliveries"], [None, key, *delivery[2:5], key, *delivery[6:]])
+            stored({"id": key, "alert_id": key, "body": bodies[number % MADE]})
+            kept({"id": None, "dispatch": key, "order_key": key})
             connection.execute("COMMIT")
 
         done, began = 0, time.perf_counter()
@@ -81,8 +80,13 @@ def bare(seconds: float) -> float:
         return done / elapsed
 
 
-def _row(connection: sqlite3.Connection, table: str) -> list[Any]:
-    return list(connection.execute(f"SELECT * FROM {table}").fetchone())  # noqa: S608 - our own
+def _inserts(connection: sqlite3.Connection, table: str) -> Callable[[dict[str, Any]], object]:
+    """Inserts the row that is there, with other values in some columns."""
+    found = connection.execute(f"SELECT * FROM {table}")  # noqa: S608 - our own
+    columns = [column[0] for column in found.description]
+    row = dict(zip(columns, found.fetchone(), strict=True))
+    text = f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - our own
+    return lambda other: connection.execute(text, [*(row | other).values()])
 
 
 def drain(count: int) -> float:

@@ -1,10 +1,14 @@
 """What every contender works on, and how its work is timed. Standard library alone: it runs in every environment."""
 
 import json
+import socket
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 Fields = dict[str, Any]
@@ -105,6 +109,28 @@ def per_call(call: Callable[[Fields], object], count: int, make: Callable[[int],
         call(alert)
         taken.append(time.perf_counter() - start)
     return statistics.median(taken)
+
+
+@contextmanager
+def redis() -> Iterator[str]:
+    """The URL of a Redis server that is started for it, and keeps nothing on disk."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", folder]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+            try:
+                while not _listens(port):
+                    check(server.poll() is None, "redis-server has ended")
+                    time.sleep(0.02)
+                yield f"redis://127.0.0.1:{port}/0"
+            finally:
+                server.terminate()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
 def check(right: bool, what: str = "not delivered") -> None:
