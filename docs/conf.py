@@ -12,6 +12,7 @@ release = version = _core["version"]
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
+suppress_warnings = ["misc.highlighting_failure"]  # a console block may hold JSON over several lines
 source_suffix = {".md": "markdown"}
 
 myst_enable_extensions = ["colon_fence", "deflist"]
