@@ -24,26 +24,35 @@ EXTRAS = ["tests", "examples", "benchmarks"]  # what belongs to no distribution
 GROUPS = nox.project.load_toml(ROOT / "pyproject.toml")
 DISTRIBUTIONS = [ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
 
-# Debian's packages of the mail servers that the e2e tests start, by the folder of UNPACKED that gets them. They are not
+# Debian's packages of the servers that the e2e tests start, by the folder of UNPACKED that gets them. They are not
 # installed: exim and postfix exclude each other there, and would take over the machine's own mail.
 DEBIAN = {
     "exim": ["exim4-daemon-light", "libnss-wrapper"],
     "postfix": ["postfix", "libnss-wrapper", "libsasl2-modules", "libsasl2-modules-db", "sasl2-bin"],
+    "prometheus": ["prometheus", "prometheus-alertmanager"],
 }
 UNPACKED = ROOT / ".nox" / "debian"
 REQUIRE_SERVERS = "ALERT_CORE_REQUIRE_SERVERS"  # set: a missing server is a failure (conftest.py)
 SPECS = "ALERT_CORE_SPECS"  # the folder of the vendors' API specifications (tests/wire); default: ../shared/specs
+PAYLOADS = "ALERT_CORE_PAYLOADS"  # the folder of real webhook bodies; default: ../shared/payloads
 PRISM = "@stoplight/prism-cli@5.16.0"  # npm's: a server that answers by an API specification
 
 CHROMIUM = ["chromium", "chromium-driver", "fonts-noto-color-emoji", "fonts-dejavu-core"]
+PAGES = sorted(ROOT.glob("plugins/*/tests/**/test_*_page*.py"))
 CLIENTS = ["plugins/alert-sandbox/tests/clients"]  # the vendors' official clients, as those of tests/wire
 
 # Many tests wait for a timeout: one process more than there are cores.
-OUTBOX_APART = "--ignore=plugins/alert-outbox"  # under construction: its tests want a quiet machine; `chaos` runs them
+WITHOUT_CHAOS = ["-m", "not chaos"]
 AT_ONCE = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup"]
 
 # What `bench` measures beside this project.
-PEERS = {"alert-infra": "0.1.5", "apprise": "2.2.0", "notifiers": "2.0.0"}
+PEERS = {
+    "alert-infra": ["alert-infra[celery,redis]==0.1.5", "packaging"],  # kombu 5.7 imports it and does not say so
+    "apprise": ["apprise==2.2.0"],
+    "notifiers": ["notifiers==2.0.0"],
+    "persist-queue": ["persist-queue==1.1.0"],
+    "huey": ["huey==3.5.4"],
+}
 
 
 def find_pyenv() -> None:
@@ -70,7 +79,8 @@ def install(session: nox.Session, *groups: str) -> None:
 
 def run_tests(session: nox.Session, *arguments: str) -> None:
     """Run pytest without the developer's own alerting configuration."""
-    foreign = [name for name in os.environ if name.startswith("ALERT_") and name not in (REQUIRE_SERVERS, SPECS)]
+    ours = (REQUIRE_SERVERS, SPECS, PAYLOADS)
+    foreign = [name for name in os.environ if name.startswith("ALERT_") and name not in ours]
     session.run("pytest", *arguments, *session.posargs, env=dict.fromkeys(foreign))
 
 
@@ -78,14 +88,14 @@ def run_tests(session: nox.Session, *arguments: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run every test of every distribution, and tests/, on the running interpreter."""
     install(session, "tests")
-    run_tests(session, *AT_ONCE, OUTBOX_APART)
+    run_tests(session, *AT_ONCE, *WITHOUT_CHAOS)
 
 
 @nox.session(python=PYTHONS)
 def tests_all(session: nox.Session) -> None:
     """Run the tests on each supported interpreter that is installed here, but for those marked `once`."""
     install(session, "tests")
-    run_tests(session, *AT_ONCE, OUTBOX_APART, "-m", "not once", "--hypothesis-profile=few")
+    run_tests(session, *AT_ONCE, "-m", "not once and not chaos", "--hypothesis-profile=few")
 
 
 @nox.session
@@ -138,21 +148,44 @@ def wire(session: nox.Session) -> None:
     run_tests(session, "tests/wire", *CLIENTS)
 
 
+@nox.session(name="alert-infra")
+def alert_infra(session: nox.Session) -> None:
+    """Make the environment of alert-infra 0.1.5, which `compat` compares with."""
+    session.install(*PEERS["alert-infra"], "alert-infra[django,legacy-email]", "pytest")
+
+
+@nox.session(requires=["alert-infra"])
+def compat(session: nox.Session) -> None:
+    """Compare alert-infra-compat with alert-infra 0.1.5 itself."""
+    install(session, "tests")
+    session.env[REQUIRE_SERVERS] = "1"
+    run_tests(session, "plugins/alert-infra-compat/tests", "-m", "needs")
+
+
+@nox.session(python=PYTHONS[-1])
+def django6(session: nox.Session) -> None:
+    """Run alert-django's tests on the newest Django, which needs a newer interpreter than the oldest."""
+    install(session, "tests")
+    session.install("--upgrade", "django>=6,<7")
+    run_tests(session, *AT_ONCE, *WITHOUT_CHAOS, "plugins/alert-django/tests", "tests/test_example_django.py")
+
+
 @nox.session
 def page(session: nox.Session) -> None:
-    """Drive the sandbox's page in headless Chromium; as root, on Debian, it installs Chromium."""
+    """Drive the pages of the sandbox and the gateway in headless Chromium; as root, on Debian, it installs Chromium."""
     install_chromium(session)
     install(session, "page")
     session.env[REQUIRE_SERVERS] = "1"
-    run_tests(session, "plugins/alert-sandbox/tests", "-m", "needs", *(f"--ignore={path}" for path in CLIENTS))
+    run_tests(session, *map(str, PAGES), "-m", "needs")
 
 
 @nox.session
 def screenshots(session: nox.Session) -> None:
-    """Make the pictures of the sandbox's page anew, in docs/images."""
+    """Make the pictures of the sandbox's and the gateway's page anew, in docs/images."""
     install_chromium(session)
     install(session, "page")
-    session.run("python", "plugins/alert-sandbox/screenshots.py", "docs/images", *session.posargs)
+    for program in sorted(ROOT.glob("plugins/*/screenshots.py")):
+        session.run("python", str(program), "docs/images", *session.posargs)
 
 
 def install_chromium(session: nox.Session) -> None:
@@ -171,7 +204,7 @@ def install_chromium(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Run every test and report the branches of the core that none of them took."""
     install(session, "tests")
-    run_tests(session, "--cov", "--cov-report=term-missing")
+    run_tests(session, *WITHOUT_CHAOS, "--cov", "--cov-report=term-missing")
 
 
 @nox.session
@@ -189,8 +222,10 @@ def types(session: nox.Session) -> None:
     """Run mypy, strict, over the sources and the tests."""
     install(session, "types")
     session.run("mypy", "noxfile.py", "conftest.py", *(name for name in EXTRAS if any((ROOT / name).rglob("*.py"))))
-    for folder in DISTRIBUTIONS:  # one run each: their tests have modules of the same name
-        session.run("mypy", *(str(path) for name in ("src", "tests") if (path := folder / name).is_dir()))
+    shared = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache")]
+    for folder in DISTRIBUTIONS:  # one run each, from there: their tests have modules of the same name
+        with session.chdir(folder):
+            session.run("mypy", *shared, "src", "tests", env={"MYPYPATH": "tests"})
 
 
 @nox.session
@@ -221,21 +256,25 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure this project and its peers side by side; `-- --quick`: a smoke test, `-- --write`: fill docs/'s page."""
-    install(session, "tests")
+    install(session, "bench")
     peers = Path(session.create_tmp()) / "peers"
-    for name, version in PEERS.items():  # each in an environment of its own, kept for the next run
+    for name, requirements in PEERS.items():  # each in an environment of its own, kept for the next run
         if not (peers / name).exists():
             session.run("python", "-m", "venv", str(peers / name))
         python = str(peers / name / "bin" / "python")
-        session.run(python, "-m", "pip", "install", "-q", f"{name}=={version}", external=True)
-    session.run("python", "benchmarks", "--peers", str(peers), *session.posargs)
+        session.run(python, "-m", "pip", "install", "-q", *requirements, external=True)
+    # Else what uv installs is compiled anew in each process, and what pip has installed for the peers is not.
+    compiled = {"PYTHONDONTWRITEBYTECODE": None}
+    session.run("python", "benchmarks", "--peers", str(peers), *session.posargs, env=compiled)
 
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Kill processes that deliver from the outbox two hundred times; `-- --kills 1000 --seed 7`: otherwise."""
+    """Run what is marked `chaos`: two hundred kills on each database; `-- --kills 1000`: so many, on SQLite."""
     install(session, "tests")
-    session.run("pytest", "plugins/alert-outbox/tests")
+    if not session.posargs:
+        session.run("pytest", "-m", "chaos")
+        return
     folder = Path(session.create_tmp()) / "outbox"
     shutil.rmtree(folder, ignore_errors=True)
     session.run("python", "plugins/alert-outbox/tests/chaos.py", str(folder), *session.posargs)

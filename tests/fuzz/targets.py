@@ -3,6 +3,7 @@
 import email
 import email.policy
 import json
+import logging
 import os
 import re
 import runpy
@@ -22,7 +23,17 @@ import httpx
 from click.testing import CliRunner
 from hypothesis import strategies as st
 
-from alert_core import Alert, AlertValidationError, ConfigError, DeliveryError, Receipt, Route, Secret, redact
+from alert_core import (
+    Alert,
+    AlertValidationError,
+    ConfigError,
+    DeliveryError,
+    Dispatcher,
+    Receipt,
+    Route,
+    Secret,
+    redact,
+)
 from alert_core.cli import main
 from alert_core.config import load
 from alert_core.environment import from_environment
@@ -34,6 +45,8 @@ from alert_core.rate import Rate
 from alert_core.redaction import Redactor, json_safe
 from alert_core.testing import HttpStandIn, Received, TransportContract
 from alert_core.text import escape_html, truncate, utf8_length, utf16_length
+from alert_gateway.gateway import Gateway
+from alert_gateway.messages import Request
 from alert_slack.payload import message as slack_message
 from alert_slack.transport import SlackTransport
 from alert_smtp.connection import Connection
@@ -464,6 +477,48 @@ def cli_redact(text: str, as_json: bool, secret: str) -> None:
 def cli_route_explain(given: Any, match: str, as_json: bool) -> None:
     text = given if isinstance(given, str) else json.dumps(json_safe(given))
     alertctl(ROUTES % match, text, ["route", "explain", *(["--json"] if as_json else [])], CANARY)
+
+
+logging.getLogger("alert_gateway").setLevel(logging.CRITICAL)  # it has a line for each refusal
+GATEWAY: Final = Gateway(
+    Dispatcher.from_config(
+        {
+            "targets": {"quiet": {"type": "noop"}},
+            "sources": {name: {"secret": CANARY} for name in ("github", "sentry")},
+            "heartbeats": {"job": {"every": 60}},
+            "gateway": {"state": ":memory:"},
+        },
+        plugins=PLUGINS,
+    )
+)
+paths = (
+    st.sampled_from([spec.name for spec in PLUGINS.sources]).map("/alerts/{}".format)
+    | st.sampled_from(["/alerts", "/heartbeat/job", "/metrics", "/readyz", "/api/overview", "/api/alerts", "/"])
+    | texts.map("/{}".format)
+)
+header_names = st.sampled_from(
+    """content-type content-encoding authorization x-api-key host origin x-github-delivery x-hub-signature-256
+    request-id sentry-hook-signature sentry-hook-resource x-grafana-alerting-signature x-amz-sns-message-type
+    cookie""".split()
+)
+header_texts = texts | st.sampled_from(["gzip", "deflate", "application/x-www-form-urlencoded", "application/json"])
+requests = st.builds(
+    Request,
+    method=st.sampled_from(["POST", "POST", "GET", "PUT", "HEAD"]) | texts,
+    path=paths,
+    query=st.dictionaries(st.sampled_from(["token", "wait", "limit", "since"]) | texts, texts, max_size=3),
+    headers=st.dictionaries(header_names, header_texts, max_size=4),
+    body=bodies | plain.map(lambda body: json.dumps(body).encode()),
+    peer=st.none() | st.just("127.0.0.1") | texts,
+)
+
+
+@fuzzed(requests)
+def gateway_request(request: Request) -> None:
+    response = GATEWAY.handle(request)
+    assert 200 <= response.status < 500
+    assert CANARY not in response.body.decode("utf-8", "replace")
+    assert not re.search(r"[\r\n]", "".join(response.headers.values()))
 
 
 def alertctl(configuration: str, text: str, arguments: list[str], secret: str) -> None:
