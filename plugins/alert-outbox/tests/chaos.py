@@ -2,8 +2,8 @@
 
 Children are forked from one process that has imported everything; each enqueues and delivers, and is killed by SIGKILL
 at a random moment. Those that run at once see the same clock, and a minute later than the ones before them: the leases
-of the dead have run out. The last child is left alone until nothing is due. Then nothing that was accepted may be
-missing.
+of the dead have run out. The last child is left alone until nothing is open, or nothing has ended for a minute. Then
+nothing that was accepted may be missing.
 """
 
 from __future__ import annotations
@@ -110,7 +110,10 @@ def work(number: int, minutes: int, options: dict[str, Any], folder: Path, *, en
         for thread in range(3):
             threading.Thread(target=enqueue, args=(thread,), daemon=True).start()
         time.sleep(600)
-    while outbox.inspection.overview().open:
+    left, ends = 0, time.monotonic() + 60
+    while (now_left := outbox.inspection.overview().open) and time.monotonic() < ends:
+        if now_left != left:
+            left, ends = now_left, time.monotonic() + 60
         dispatcher.flush(60)
         time.sleep(0.05)
     dispatcher.close(30)

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -92,6 +93,39 @@ def make(database: dict[str, Any]) -> Iterator[Make]:
     yield dispatcher
     for one in made:
         one.close(0)
+
+
+Race = Callable[[Outbox, Callable[[Any], object], Callable[[], object]], None]
+
+
+def is_held_up(queue: Outbox) -> bool:
+    """Whether somebody on this PostgreSQL server waits for another one's transaction."""
+    locks = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
+    return bool(queue.database.read(lambda c: c.execute(locks).fetchone()[0]))
+
+
+@pytest.fixture
+def race() -> Race:
+    """`race(queue, work, other)`: `other()` runs while what `work(connection)` has written is not committed."""
+
+    def run(queue: Outbox, work: Callable[[Any], object], other: Callable[[], object]) -> None:
+        written, goes_on = threading.Event(), threading.Event()
+
+        def slowly(connection: Any, _: bool) -> None:
+            work(connection)
+            written.set()
+            assert goes_on.wait(60)
+
+        with ThreadPoolExecutor() as pool:
+            first = pool.submit(queue.database.write, slowly)
+            assert written.wait(60)
+            second = pool.submit(other)
+            while not (second.done() or is_held_up(queue)):
+                pass
+            goes_on.set()
+            first.result(60), second.result(60)
+
+    return run
 
 
 @pytest.fixture

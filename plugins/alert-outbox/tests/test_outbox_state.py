@@ -699,30 +699,18 @@ def test_two_hosts_that_hear_of_the_same_at_the_same_time_tell_it_once(
 
 @pytest.mark.needs("postgres")
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-def test_a_resolve_that_comes_while_another_host_gathers_its_firing_is_told_with_it(make: Any, target: Any) -> None:
+def test_a_resolve_that_comes_while_another_host_gathers_its_firing_is_told_with_it(
+    make: Any, target: Any, race: Any
+) -> None:
     first, second = (make(target("a"), routes=[ALL], queue={"worker": False}) for _ in range(2))
     first.enqueue(Alert("t", "m"))
-    gathers, goes_on = threading.Event(), threading.Event()
     store, now = first.queue.store, first.queue.desk.clock.time()
 
-    def gather(connection: Any, _: bool) -> None:
+    def gather(connection: Any) -> None:
         store.sql.gather.run(connection, target_="a", bucket_="rate:a", most_rank=3)
         store.open_bucket(connection, "rate:a", "rate", "a", "a", now + HOUR, now)
-        gathers.set()
-        assert goes_on.wait(60)
 
-    def waits() -> bool:
-        locks = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
-        return bool(second.queue.database.read(lambda c: c.execute(locks).fetchone()[0]))
-
-    with ThreadPoolExecutor() as pool:
-        one = pool.submit(first.queue.database.write, gather)
-        assert gathers.wait(60)
-        other = pool.submit(second.enqueue, Alert("t", "m", status="resolved"))
-        while not (waits() or other.done()):
-            pass
-        goes_on.set()
-        one.result(60), other.result(60)
+    race(first.queue, gather, lambda: second.enqueue(Alert("t", "m", status="resolved")))
     assert [one.state for one in first.queue.inspection.deliveries()] == ["gathered"] * 2
 
 

@@ -90,6 +90,13 @@ def _due() -> Any:
     )
 
 
+def _lock_key() -> Any:
+    """What may be under way of a delivery's key: two hosts that end at once would each leave the next to the other."""
+    one = DELIVERIES.alias("one")
+    key = sa.select(one.c.order_key).where(one.c.id == param("id_")).scalar_subquery()
+    return sa.select(_D.id).where(_D.order_key == key, is_state(WAITING)).order_by(_D.id).with_for_update(of=DELIVERIES)
+
+
 def _free_next() -> Any:
     first = sa.select(sa.func.min(_D.id)).where(_D.order_key == param("order_key_"), _OPEN)
     return sa.update(DELIVERIES).values(state=WAITING).where(_D.id == first.scalar_subquery(), is_state(HELD))
@@ -187,6 +194,7 @@ CLAUSES: Final[Mapping[str, Any]] = {
     ),
     "end": _end,
     "end_if_leased": lambda: _end(_D.lease == param("token")),
+    "lock_key": _lock_key,
     "free_next": _free_next,
     "hold": lambda: (
         sa.update(DELIVERIES)

@@ -237,10 +237,11 @@ class Store:
         """Let go what is gathered."""
         found = self.sql.tell_alone.one(connection, id_=one.row, now=now)
         if found is not None:
-            self._in_order(connection, found[0])
+            self._in_order(connection, one.row, found[0])
 
-    def _in_order(self, connection: Connection, key: str) -> None:
-        """Let the first of a key go before those that wait already; what is under way is."""
+    def _in_order(self, connection: Connection, row: int, key: str) -> None:
+        """Let the first of this row's key go before those that wait already; what is under way is."""
+        self.sql.lock_key.run(connection, id_=row)
         self.sql.hold.run(connection, order_key_=key)
         self.sql.free_next.run(connection, order_key_=key)
 
@@ -305,6 +306,7 @@ class Store:
             "result_": json.dumps(delivery.to_dict()),
             "arrived_": arrived,
         }
+        self.sql.lock_key.run(connection, id_=taken.row)
         if delivered:
             ended = self.sql.end.one(connection, **values)
         else:
@@ -345,7 +347,7 @@ class Store:
                 _log.warning("delivery %d is tried again after a later one of its dedup key was delivered", row)
             self.sql.revive.run(connection, id_=row, now=now)
             self.sql.open_one.run(connection, id_=dispatch)
-            self._in_order(connection, key)
+            self._in_order(connection, row, key)
         return len(found)
 
     def purge(self, connection: Connection, before: float, most: int) -> int:
