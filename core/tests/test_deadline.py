@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NOTHING_INSTALLED = Plugins()
-SLACK = 1.0  # what a busy machine may add to a bound, in seconds
+SLACK = 10.0  # what a busy machine may add to a bound, in seconds
 
 
 class Fake:

@@ -166,9 +166,10 @@ def test_a_client_that_speaks_something_else_harms_nobody(server: HttpStandIn) -
 def test_connections_are_dropped_while_it_goes_on_listening(server: HttpStandIn) -> None:
     with socket.create_connection((server.host, server.port), timeout=PATIENCE) as client:
         client.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        assert client.recv(100)
+        assert client.recv(1)
         server.drop_connections()
-        assert client.recv(100) == b""
+        while client.recv(100):  # what was on its way, and then the end
+            pass
     assert talk(server).startswith(b"HTTP/1.1 200")
 
 
