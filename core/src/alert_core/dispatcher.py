@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import os
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Self, cast
+from typing import Any, Self
 
 import attrs
 
 from alert_core import process
 from alert_core.alert import Alert
-from alert_core.background import aside, background
+from alert_core.background import aside
 from alert_core.clock import Clock
 from alert_core.config import DEFAULTS, Config, FailoverConfig, failover_faults, load, raise_faults
 from alert_core.environment import from_environment
-from alert_core.errors import ConfigError, Fault, QueueError, QueueFull
-from alert_core.failover import Failover
-from alert_core.lanes import Job, Lane
+from alert_core.errors import ConfigError, Fault, QueueError
+from alert_core.memory import CLOSING, Memory, Refusals, accepted
 from alert_core.pipeline import Pipeline, Ready, processor
 from alert_core.plugins import Observers, Plugins, installed_plugins
 from alert_core.queues import Desk, Dispatch, Queue, queue_faults
@@ -31,11 +29,9 @@ from alert_core.redaction import Redactor
 from alert_core.report import DeliveryReport, Ticket
 from alert_core.retry import RetryPolicy
 from alert_core.routing import Route, named_routes, route_faults, unknown_name
-from alert_core.settings import Settings
 from alert_core.specs import ProcessorSpec
 from alert_core.targets import named_targets
 
-CLOSING: Final = 1.0  # seconds that close() waits for a transport's own
 _log = logging.getLogger(__name__)
 
 
@@ -99,9 +95,17 @@ class Dispatcher:
         self._clock = clock or Clock()
         self._observers = Observers(plugins)
         self._drops: Counter[str] = Counter()
-        self._lanes: dict[str, Lane] = {}
-        for name, target in named.items():
-            self._lanes[name] = self._lane(name, target, settings.get(name))
+        self._memory = Memory(
+            named,
+            settings,
+            deadline=deadline,
+            retry=self._retry,
+            redactor=self.redactor,
+            observers=self._observers,
+            drop=self._drop,
+            clock=self._clock,
+        )
+        self._lanes = self._memory.lanes
         children = {c for t in named.values() if isinstance(t, FailoverConfig) for c in t.targets}
         self._pipeline = Pipeline(
             redactor=self.redactor,
@@ -229,7 +233,7 @@ class Dispatcher:
             QueueError: the dispatcher is closed, or the durable queue did not accept the alert.
             ConfigError: a name in `targets` does not exist.
         """
-        return self._accepted(*self._dispatch(alert, targets, None))
+        return accepted(*self._dispatch(alert, targets, None))
 
     def enqueue_many(self, alerts: Iterable[Alert], targets: Iterable[str] | None = None) -> list[Ticket]:
         """As `enqueue()` for each, in this order; a durable queue with transactions keeps all of them, or none.
@@ -245,10 +249,10 @@ class Dispatcher:
         given = [_an_alert(alert) for alert in alerts]
         ready = [self._pipeline.ready(alert, explicit, self._desk) for alert in given]
         if self._is_forgiven:
-            return [self._accepted(*self._sent_on(one, None)) for one in ready]
+            return [accepted(*self._sent_on(one, None)) for one in ready]
         kept = [one for one in ready if self._is_kept(one)]
         tickets = dict(zip(kept, self._put(kept), strict=True)) if kept else {}
-        return [tickets.get(one) or self._accepted(*self._to_lanes(one, None)) for one in ready]
+        return [tickets.get(one) or accepted(*self._memory.put(one, None)) for one in ready]
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until every lane is empty and its observers are done, at most `timeout` seconds; whether all are.
@@ -257,8 +261,7 @@ class Dispatcher:
         """
         ends = None if timeout is None else self._clock.monotonic() + timeout
         queue = self.queue is None or self.queue.flush(ends)
-        flushed = [lane.flush(ends) for lane in self._lanes.values()]
-        return queue and all(flushed)
+        return self._memory.flush(ends) and queue
 
     def close(self, timeout: float | None = None) -> None:
         """Flush for `timeout` seconds (default: the deadline), then drop what is left, with the reason `closed`.
@@ -272,12 +275,7 @@ class Dispatcher:
             self._closed = True
             if self.queue is not None:
                 self.queue.close(ends)
-        for lane in self._lanes.values():
-            lane.drop("closed", close=True)
-        lanes = self._lanes.values()
-        for thread in [background(functools.partial(one.close, CLOSING), f"{one.name}-close") for one in lanes]:
-            if thread is not None:
-                thread.join(CLOSING)
+        self._memory.close()
 
     def __enter__(self) -> Self:
         return self
@@ -304,37 +302,11 @@ class Dispatcher:
         """Whether something in this process can end what the ticket stands for."""
         return not ticket.stored or self.queue is None or self.queue.delivers_here
 
-    def _lane(self, name: str, target: Any, settings: Settings | None = None) -> Lane:
-        attempt = None
-        if isinstance(target, FailoverConfig):
-            target = Failover(
-                name,
-                target.targets,
-                self._lanes,
-                deadline=self.deadline,
-                min_severity=target.min_severity,
-                retry=target.retry,
-                clock=self._clock,
-            )
-            attempt = target.attempt
-        return Lane(
-            name,
-            target,
-            settings=settings or cast("Settings", Settings.of(target)[0]),
-            redactor=self.redactor,
-            observers=self._observers,
-            on_drop=self._drop,
-            clock=self._clock,
-            attempt=attempt,
-        )
-
-    def _dispatch(
-        self, alert: Alert, targets: Iterable[str] | None, ends: float | None
-    ) -> tuple[Ticket, list[str | None]]:
+    def _dispatch(self, alert: Alert, targets: Iterable[str] | None, ends: float | None) -> tuple[Ticket, Refusals]:
         explicit = None if targets is None else self._checked(targets)
         return self._sent_on(self._pipeline.ready(_an_alert(alert), explicit, self._desk), ends)
 
-    def _sent_on(self, ready: Ready, ends: float | None) -> tuple[Ticket, list[str | None]]:
+    def _sent_on(self, ready: Ready, ends: float | None) -> tuple[Ticket, Refusals]:
         """Into the durable queue, or from memory; and for each delivery why its lane refused it, if it did."""
         if self._is_kept(ready):
             with self._refused(raises=ends is None and not self._is_forgiven):
@@ -342,7 +314,7 @@ class Dispatcher:
             if not ready.names:
                 names, dropped = self._pipeline.routed(ready.alert)
                 ready = attrs.evolve(ready, names=names, dropped=dropped)
-        return self._to_lanes(ready, ends)
+        return self._memory.put(ready, ends)
 
     @property
     def _is_forgiven(self) -> bool:
@@ -368,30 +340,6 @@ class Dispatcher:
             ]
         )
 
-    def _to_lanes(self, ready: Ready, ends: float | None) -> tuple[Ticket, list[str | None]]:
-        """The ticket of what is delivered from memory, and for each delivery why its lane refused it, if it did."""
-        ticket = Ticket(
-            ready.alert.id,
-            clock=self._clock,
-            on_finished=lambda report: self._observers.tell("alert_dispatch_finished", alert=ready.told, report=report),
-            dropped=ready.dropped,
-        )
-        jobs = self._jobs(ready.alert, ready.told, ready.names, ticket, ends)
-        ticket.open(jobs)
-        refusals = [job.lane.put(job) for job in jobs]
-        if process.is_exiting():
-            ticket.wait(self.deadline)
-        return ticket, refusals
-
-    @staticmethod
-    def _accepted(ticket: Ticket, refusals: Sequence[str | None]) -> Ticket:
-        if refusals and all(refusals):
-            if "closed" in refusals:
-                raise QueueError("the dispatcher is closed; the alert was not accepted")
-            if set(refusals) == {"queue_full"}:
-                raise QueueFull("every lane is full; the alert was not accepted")
-        return ticket
-
     @staticmethod
     @contextlib.contextmanager
     def _refused(*, raises: bool) -> Iterator[None]:
@@ -402,27 +350,6 @@ class Dispatcher:
             if raises:
                 raise
             _log.warning("the queue refused an alert, which is delivered from memory: %s", error)
-
-    def _jobs(self, alert: Alert, told: Alert, names: Iterable[str], ticket: Ticket, ends: float | None) -> list[Job]:
-        jobs: list[Job] = []
-        now = self._clock.monotonic()
-        for name in names:
-            lane = self._lanes[name]
-            for recipient in lane.settings.recipients:
-                jobs.append(
-                    Job(
-                        alert=alert,
-                        told=told,
-                        lane=lane,
-                        ticket=ticket,
-                        index=len(jobs),
-                        recipient=recipient,
-                        began=now,
-                        deadline=ends,
-                        retry=lane.settings.retry or self._retry,
-                    )
-                )
-        return jobs
 
     def with_defaults(self, alert: Alert) -> Alert:
         """The alert, with the dispatcher's defaults for what it has none of."""
@@ -448,14 +375,12 @@ class Dispatcher:
             self.flush(max(began + self.deadline - time.monotonic(), 0.0))
             if self.queue is not None:
                 self.queue.close(self._clock.monotonic() + CLOSING)
-            for lane in self._lanes.values():
-                lane.drop("exit", close=False)
+            self._memory.drop("exit")
 
     def _forget(self) -> None:
         if self.queue is not None:
             self.queue.forget()
-        for lane in self._lanes.values():
-            lane.forget()
+        self._memory.forget()
 
 
 def _an_alert(given: object) -> Alert:

@@ -8,7 +8,8 @@ from typing import Final
 from alert_core.alert import Severity
 from alert_core.clock import Clock
 from alert_core.errors import DeliveryError, PermanentDeliveryError, RetryableDeliveryError, UncertainDeliveryError
-from alert_core.lanes import Job, Lane
+from alert_core.jobs import Job
+from alert_core.lanes import Lane
 from alert_core.report import DeliveryReport, Outcome, Ticket
 from alert_core.retry import RetryPolicy
 from alert_core.transport import Receipt

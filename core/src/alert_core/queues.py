@@ -20,7 +20,8 @@ import attrs
 from alert_core.alert import Alert, Status
 from alert_core.clock import Clock
 from alert_core.errors import QueueError
-from alert_core.lanes import Claim, Job, Lane
+from alert_core.jobs import Claim, Job
+from alert_core.lanes import Lane
 from alert_core.plugins import Observers
 from alert_core.redaction import Redactor
 from alert_core.report import Delivery, DeliveryReport, Outcome, Ticket

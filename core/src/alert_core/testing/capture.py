@@ -196,7 +196,7 @@ class _Capturing(Dispatcher):
             targets = [targets] if isinstance(targets, str) else list(targets)
             for name in targets:
                 if name not in self._lanes:
-                    self._lanes[name] = self._lane(name, _Recorder(name, self._captured))
+                    self._memory.add(name, _Recorder(name, self._captured))
         return super()._checked(targets)
 
 
