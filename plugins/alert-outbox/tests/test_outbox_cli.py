@@ -422,6 +422,12 @@ def test_a_preview_shows_the_time_in_the_zone_of_the_route(state: Any) -> None:
     assert said(cli_state.digest, "preview", "daily")[1].endswith(" 08:00 Africa/Luanda)\n")
 
 
+def test_before_the_first_alert_a_preview_shows_an_empty_digest(state: Any, tmp_path: Path) -> None:
+    (tmp_path / "alerts.db").unlink()
+    assert state("digest", "preview", "daily")["alert"]["metadata"]["alerts"] == 0
+    assert not (tmp_path / "alerts.db").exists()
+
+
 @pytest.mark.once
 def test_what_digest_send_has_begun_of_other_alerts_ends_and_is_sent_once(
     backlog: Run, target: Any, tmp_path: Path

@@ -14,7 +14,7 @@ import pytest
 
 from alert_core import QueueError
 from alert_outbox.commits import Commits, Entry
-from alert_outbox.database import SQLite
+from alert_outbox.sqlite import SQLite
 
 
 class Slow:

@@ -8,14 +8,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from alert_core import Alert, Dispatcher, QueueError, RetryPolicy
+from alert_core import Alert, Dispatcher, QueueError, RetryPolicy, Route
 from alert_core.testing import VirtualClock, isolated_plugins
-from alert_outbox import Outbox, database
+from alert_outbox import Outbox, database, postgresql
 from alert_outbox.schema import VERSION
 
 
@@ -314,6 +315,49 @@ def test_a_server_that_ends_its_connections_is_asked_again(postgresql_server: st
     d.enqueue(Alert("second", "m"))
     assert d.flush(60)
     assert a.taken == {"first": 1, "second": 1}
+
+
+@pytest.mark.needs("postgres")
+def test_what_somebody_holds_locked_on_a_server_is_an_error_and_none_once_it_is_free(
+    postgresql_schema: Any, target: Any
+) -> None:
+    import psycopg
+
+    a = target("a")
+    queue = Outbox(url=postgresql_schema.url)
+    with Dispatcher([a], queue=queue, plugins=isolated_plugins(), deadline=2) as d:
+        queue.make_tables()
+        with psycopg.connect(postgresql_schema.url) as other:
+            other.execute("LOCK TABLE alert_outbox_alerts")
+            refused_alike(d, a, "somebody has held what it needs locked for 1 s")
+        d.enqueue(Alert("last", "m"))
+    assert a.taken == {"sent": 1, "last": 1}
+
+
+@pytest.mark.needs("postgres")
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_host_that_stands_still_in_a_transaction_holds_up_the_others_for_seconds_only(
+    make: Any, target: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "STALLED", 0.2)
+    routes = [Route(["a"], name="r", repeat_every="4h")]
+    first, second = (make(target("a"), routes=routes, queue={"worker": False}) for _ in range(2))
+    stands, goes_on = threading.Event(), threading.Event()
+    put = first.queue.store.put
+
+    def stand(*arguments: Any, **options: Any) -> None:
+        stands.set()
+        assert goes_on.wait(60)
+        put(*arguments, **options)
+
+    monkeypatch.setattr(first.queue.store, "put", stand)
+    same = Alert("t", "m", dedup_key="k")
+    with ThreadPoolExecutor() as pool:
+        one = pool.submit(first.enqueue, same)
+        assert stands.wait(60)
+        assert second.enqueue(same).dropped is None
+        goes_on.set()
+        assert one.result(60).dropped == "deduplicated: r"
 
 
 @pytest.mark.needs("postgres")

@@ -247,6 +247,13 @@ class TestDedup:
         monkeypatch.setattr(w.queue.state, "_planned", sometimes)
         assert w.say().dropped == "deduplicated: r"
 
+    def test_what_a_host_has_told_whose_clock_is_a_little_ahead_is_not_told_again(self, world: Any) -> None:
+        w = world(Route(["a"], name="r", repeat_every="4h"))
+        w.say()
+        w.clock.set_time(w.clock.time() - 4.9)
+        assert w.say().dropped == "deduplicated: r"
+        assert w.told() == ["Disk full"]
+
     def test_a_clock_that_goes_back_repeats_rather_than_swallows(self, world: Any) -> None:
         w = world(Route(["a"], name="r", repeat_every="4h"))
         w.say()

@@ -16,11 +16,13 @@ from django.db import connections
 from alert_core import ConfigError, QueueError
 from alert_core.queues import Dispatch, Stored
 from alert_django.transactions import in_transaction, is_outside, is_testing
-from alert_outbox.database import Database, PostgreSQL, SQLite
+from alert_outbox.database import Database
 from alert_outbox.outbox import Outbox
+from alert_outbox.postgresql import PostgreSQL
+from alert_outbox.sqlite import SQLite
 from alert_outbox.statements import Connection
 
-PATIENCE: Final = 2
+PATIENCE: Final = 2.0
 """Seconds that our own connections to PostgreSQL wait for a lock.
 
 The one that a transaction of the project's holds, if it has made the tables: it may be this very thread's.
@@ -207,11 +209,7 @@ class _PostgreSQL(_Project, PostgreSQL):
     def __init__(self, alias: str) -> None:
         self.alias = alias
         super().__init__(sa.URL.create("postgresql"))
-
-    def _connect(self, *, readonly: bool = False) -> Connection:
-        connection = super()._connect(readonly=readonly)
-        connection.execute(f"SET lock_timeout = '{PATIENCE}s'")
-        return connection
+        self.patience = PATIENCE
 
 
 def _connected(alias: str) -> Connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import signal
@@ -20,11 +19,11 @@ from alert_core import ConfigError, Dispatcher
 from alert_core.default import config_path
 from alert_core.queues import parse_duration, without_worker
 from alert_core.text import one_line, printable
-from alert_outbox.database import SQLite
 from alert_outbox.inspection import STATES
 from alert_outbox.outbox import Outbox
 from alert_outbox.records import Overview, StoredDelivery
-from alert_outbox.schema import VERSION_TABLE, WAITING
+from alert_outbox.schema import WAITING
+from alert_outbox.sqlite import SQLite
 
 NUMBER: Final = click.IntRange(1, 2**63 - 1)
 """Of a row of the database."""
@@ -101,7 +100,7 @@ def _flushed(dispatcher: Dispatcher, queue: Outbox, ended: threading.Event, time
 def status(json_: bool) -> int:
     """Count the deliveries of each target, by state: open ones, and those that ended since the history begins."""
     queue = opened()
-    is_new = is_unused(queue)
+    is_new = queue.database.is_unused()
     found = Overview(at=datetime.now(UTC)) if is_new else queue.inspection.overview()
     if json_:
         as_json(found.to_dict())
@@ -129,7 +128,7 @@ def list_(json_: bool, since: datetime | None, **filters: Any) -> int:
         since = since and since.replace(tzinfo=UTC)
         queue = opened()
         _check_target(queue, filters["target"])
-        is_new = is_unused(queue)
+        is_new = queue.database.is_unused()
         found = [] if is_new else queue.inspection.deliveries(since=since, **filters)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
@@ -216,7 +215,7 @@ def _check_target(queue: Outbox, name: str | None) -> None:
     """Refuse a name that no target has, nor a delivery of a target that is configured no more."""
     if name is None or name in queue.desk.targets:
         return
-    if not is_unused(queue) and queue.inspection.deliveries(target=name, limit=1):
+    if not queue.database.is_unused() and queue.inspection.deliveries(target=name, limit=1):
         return
     raise click.UsageError(f"no target is called {name!r}; there are: {', '.join(queue.desk.targets)}")
 
@@ -239,16 +238,6 @@ def outbox_of(dispatcher: Dispatcher) -> Outbox:
     if isinstance(database, SQLite) and not database.path.parent.is_dir():
         raise ConfigError([("queue.path", f"there is no folder {database.path.parent}")])
     return dispatcher.queue
-
-
-def is_unused(queue: Outbox) -> bool:
-    """Whether nothing was ever stored: there is no file yet, or no table."""
-    database = queue.database
-    if isinstance(database, SQLite):
-        return not database.path.exists()
-    with contextlib.suppress(Exception), contextlib.closing(database._connect(readonly=True)) as connection:  # noqa: SLF001
-        return not database._has_table(connection, VERSION_TABLE.name)  # noqa: SLF001 - it refuses to be read
-    return False  # whoever reads it is told why that cannot be known
 
 
 def passive_dispatcher() -> Dispatcher:

@@ -14,18 +14,7 @@ from alert_core import ConfigError, Delivery, Dispatcher
 from alert_core.queues import DailyTime, Outcome
 from alert_core.text import one_line, printable
 from alert_outbox.claims import MARGIN
-from alert_outbox.cli import (
-    NUMBER,
-    as_json,
-    duration,
-    is_unused,
-    json_option,
-    opened,
-    outbox_of,
-    passive_dispatcher,
-    table,
-    told,
-)
+from alert_outbox.cli import NUMBER, as_json, duration, json_option, opened, outbox_of, passive_dispatcher, table, told
 from alert_outbox.outbox import Outbox
 from alert_outbox.records import moment
 from alert_outbox.state import next_time
@@ -94,7 +83,7 @@ def add(match: tuple[str, ...], for_: str, starts: str | None, author: str, reas
 def list_(all_: bool, json_: bool) -> int:
     """List the silences that hold now or later."""
     queue = opened()
-    rows = [] if is_unused(queue) else [one.to_dict() for one in queue.silences.list(ended=all_)]
+    rows = [] if queue.database.is_unused() else [one.to_dict() for one in queue.silences.list(ended=all_)]
     if json_:
         as_json(rows)
     else:
@@ -126,7 +115,8 @@ def preview(route: str, json_: bool) -> int:
     """Show the digest of a route as it would be sent now; nothing is sent."""
     dispatcher = passive_dispatcher()
     queue, digest = outbox_of(dispatcher), _digest_of(dispatcher, route)
-    members = queue.database.read(lambda connection: queue.store.digest(connection, route))
+    is_new = queue.database.is_unused()
+    members = [] if is_new else queue.database.read(lambda connection: queue.store.digest(connection, route))
     members = [one for one in members if one.part == members[0].part]
     now = time.time()
     alert = summary("digest", route, members, now)

@@ -15,11 +15,13 @@ import sqlalchemy as sa
 from alert_core import ConfigError, Delivery, QueueError, Secret
 from alert_core.queues import Desk, Dispatch, Part, Stored, parse_duration
 from alert_outbox.claims import Rules
-from alert_outbox.database import Database, PostgreSQL, SQLite
+from alert_outbox.database import Database
 from alert_outbox.inspection import Inspection
 from alert_outbox.intake import Intake, Planned, tell, tell_drops
+from alert_outbox.postgresql import PostgreSQL
 from alert_outbox.reports import delivery_of
 from alert_outbox.silences import Silences
+from alert_outbox.sqlite import SQLite
 from alert_outbox.state import Plan, State
 from alert_outbox.statements import Connection
 from alert_outbox.store import Store

@@ -24,6 +24,8 @@ GROUP_WAIT: Final = 30.0
 """Seconds that a new group gathers for, where its route does not say; a critical alert does not wait."""
 GROUP_INTERVAL: Final = 300.0
 """Seconds between two messages of a group, where its route does not say."""
+SKEW: Final = 5.0
+"""Seconds by which the clock of the host that told it last may be ahead."""
 _E: Final = EVENTS.c
 DEADLOCK: Final = "40P01"
 """PostgreSQL's SQLSTATE: two transactions waited for each other, and this one had to give way."""
@@ -235,7 +237,7 @@ class State:
         is_due = (
             event.notified is None
             or rank > event.rank
-            or not 0 <= now - event.notified < (route.repeat_every or 0.0)
+            or not -SKEW <= now - event.notified < (route.repeat_every or 0.0)
             or self._reached_nobody(connection, route, event, alert.dedup_key)
         )
         tells = is_due and not is_silenced
