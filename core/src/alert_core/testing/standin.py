@@ -38,7 +38,7 @@ class StandIn:
         self.connections = 0
         self.closing = threading.Event()
         self._tls = tls
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._replies = deque(replies or (Reply(),))
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -65,6 +65,12 @@ class StandIn:
         """Keep a request, before it is answered."""
         with self._lock:
             self.received.append(received)
+            self._lock.notify_all()
+
+    def wait(self, requests: int = 1, timeout: float = 5.0) -> bool:
+        """Wait until so many requests were received, at most `timeout` seconds; whether they were."""
+        with self._lock:
+            return self._lock.wait_for(lambda: len(self.received) >= requests, timeout)
 
     def drop_connections(self) -> None:
         """Close every open connection; go on listening."""
