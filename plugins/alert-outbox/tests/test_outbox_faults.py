@@ -115,7 +115,7 @@ def test_send_returns_by_its_deadline_although_the_database_is_locked(tmp_path: 
         assert d.send(Alert(f"n{number}", "m")).sent == ("a",)
         took.append(time.monotonic() - began)
 
-    with dispatcher(path, a, worker=False, deadline=2) as d:
+    with dispatcher(path, a, worker=False, deadline=5) as d:
         d.queue.make_tables()  # type: ignore[union-attr]
         commits = d.queue.database._commits  # type: ignore[union-attr]
         threads = [threading.Thread(target=send, args=[number]) for number in range(5)]
@@ -128,7 +128,7 @@ def test_send_returns_by_its_deadline_although_the_database_is_locked(tmp_path: 
             for one in threads:
                 one.join(60)
     assert len(took) == 5
-    assert max(took) < 2
+    assert max(took) < 5
 
 
 def test_a_new_file_that_another_process_reads_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -578,12 +578,29 @@ class TestOrder:
                 raise errors.pop()
 
         w = world(ALL, a={"answer": answer})
-        w.say(status="resolved")
         w.say()
-        w.queue.retry()
+        w.say(status="resolved")
+        assert w.queue.retry() == 1
         w.rest()
-        assert [alert.status for alert in w.a.alerts] == ["firing", "resolved"]
+        assert [alert.status for alert in w.a.alerts] == ["resolved", "firing"]
         assert "delivery 1 is tried again after a later one of its dedup key was delivered" in caplog.text
+
+    def test_a_dead_resolve_of_what_has_fired_anew_is_not_tried_again(
+        self, world: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        errors: list[Exception | None] = [None, PermanentDeliveryError("no")]
+
+        def answer(_: Alert) -> None:
+            if errors and (error := errors.pop(0)):
+                raise error
+
+        w = world(ALL, a={"answer": answer})
+        for status in ("firing", "resolved", "firing"):
+            w.say(status=status)
+        assert w.queue.retry() == 0
+        w.rest()
+        assert [alert.status for alert in w.a.alerts] == ["firing", "firing"]
+        assert "delivery 2 resolves what has fired anew since: it is not tried again" in caplog.text
 
 
 class TestDigests:

@@ -196,7 +196,9 @@ def retry(number: int | None, target: str | None, all_: bool, json_: bool) -> in
     _check_target(queue, target)
     count = queue.retry(number, target=target)
     if number is not None and not count:
-        raise click.UsageError(f"delivery {number} is no dead letter; see alertctl outbox list --state dead")
+        raise click.UsageError(
+            f"delivery {number} is no dead letter, or resolves what has fired anew since; see alertctl outbox list"
+        )
     told({"retried": count}, json_)
     return 0
 

@@ -293,14 +293,15 @@ CLAUSES: Final[Mapping[str, Any]] = {
         .where(_D.id == param("id_"), is_state(GATHERED))
     ),
     "dead": lambda: (
-        sa.select(_D.id, _D.dispatch, _D.order_key)
+        sa.select(_D.id, _D.dispatch, _D.order_key, _A.status)
+        .join(ALERTS, _A.id == _D.dispatch)
         .where(
             is_state(DEAD),
             sa.or_(param("number", sa.BigInteger).is_(None), _D.id == param("number", sa.BigInteger)),
             sa.or_(param("target_", sa.Text).is_(None), _D.target == param("target_", sa.Text)),
         )
         .order_by(_D.id)
-        .with_for_update()
+        .with_for_update(of=DELIVERIES)
     ),
     "revive": lambda: (
         sa.update(DELIVERIES)

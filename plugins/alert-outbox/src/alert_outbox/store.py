@@ -11,7 +11,7 @@ from typing import Any, Final
 import attrs
 from sqlalchemy.engine import Dialect
 
-from alert_core import Alert, Delivery, DeliveryError, PermanentDeliveryError, Severity
+from alert_core import Alert, Delivery, DeliveryError, PermanentDeliveryError, Severity, Status
 from alert_core.queues import Dispatch, Outcome, Part
 from alert_outbox.queries import CLAUSES
 from alert_outbox.schema import DEAD, DELIVERED, GATHERED, HELD, WAITING
@@ -23,6 +23,7 @@ _compact: Final = json.JSONEncoder(separators=(",", ":")).encode
 Placed = tuple[Part, str | None]
 """A delivery, and the bucket in which it is gathered, if it is."""
 CRITICAL: Final = Severity.CRITICAL.rank
+_RESOLVED: Final = Status.RESOLVED.value
 TELL_WITHIN: Final = 60.0
 """Seconds after which a dead letter that nobody has told of is told by whichever process looks."""
 SUMMARY: Final = 9
@@ -339,16 +340,24 @@ class Store:
         return found
 
     def revive(self, connection: Connection, now: float, number: int | None, target: str | None) -> int:
-        """Let dead letters wait again, as if they were enqueued now: the one, those of a target, or all; how many."""
-        found = self.sql.dead.rows(connection, number=number, target_=target)
-        for row, dispatch, key in found:
+        """Let dead letters wait again, as if they were enqueued now: the one, those of a target, or all; how many.
+
+        A resolve of what has fired anew since stays dead: it would close that.
+        """
+        count = 0
+        for row, dispatch, key, status in self.sql.dead.rows(connection, number=number, target_=target):
             last = self.sql.last.one(connection, order_key_=key)
-            if last is not None and last[0] != row and last[1] == DELIVERED:
+            is_later = last is not None and last[0] != row and last[1] != DEAD
+            if last is not None and is_later and status == _RESOLVED and last[3] != _RESOLVED:
+                _log.warning("delivery %d resolves what has fired anew since: it is not tried again", row)
+                continue
+            if last is not None and is_later and last[1] == DELIVERED:
                 _log.warning("delivery %d is tried again after a later one of its dedup key was delivered", row)
+            count += 1
             self.sql.revive.run(connection, id_=row, now=now)
             self.sql.open_one.run(connection, id_=dispatch)
             self._in_order(connection, row, key)
-        return len(found)
+        return count
 
     def purge(self, connection: Connection, before: float, most: int) -> int:
         """Delete alerts whose last delivery ended before then; how many."""
