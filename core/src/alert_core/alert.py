@@ -14,12 +14,11 @@ from typing import Any, Final, Self
 import attrs
 
 from alert_core.errors import AlertValidationError
-from alert_core.redaction import REDACTED, Redactor, json_safe, mask_token
+from alert_core.redaction import BUILT_IN, REDACTED, Redactor, json_safe, mask_token
 from alert_core.redaction import redact as mask
 
 MAX_DEDUP_KEY: Final = 255  # PagerDuty's limit, providers.md section 5: no other target's is lower
 _URL = re.compile(r"https?://[^\s/?#]\S*", re.IGNORECASE)
-_BUILT_IN: Final = Redactor()
 
 
 class _Word(StrEnum):
@@ -140,7 +139,7 @@ class Alert:
     ) -> None:
         if metadata is not None and not isinstance(metadata, Mapping):
             raise TypeError(f"metadata must be a mapping, not {type(metadata).__name__}")
-        token = mask_token(_BUILT_IN) if redact else None  # first: a Secret made meanwhile is masked later
+        token = mask_token(BUILT_IN) if redact else None  # first: a Secret made meanwhile is masked later
         fields: dict[str, Any] = {
             "title": _text("title", title),
             "message": _text("message", message),
@@ -156,13 +155,13 @@ class Alert:
             "correlation_id": _optional("correlation_id", correlation_id),
             "request_id": _optional("request_id", request_id),
         }
-        self.__attrs_init__(**_ready(fields, _BUILT_IN if redact else None), masked_under=token)
+        self.__attrs_init__(**_ready(fields, BUILT_IN if redact else None), masked_under=token)
 
     def __hash__(self) -> int:
         return hash(self.id)
 
     def __repr__(self) -> str:
-        shown = self.masked(_BUILT_IN)
+        shown = self.masked(BUILT_IN)
         return f"<Alert {shown.id} {shown.severity} {shown.status} {shown.title!r}>"
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -26,12 +26,13 @@ __all__ = [
     "vendors",
 ]
 
-_DEFAULT: Final = Redactor()
+BUILT_IN: Final = Redactor()
+"""The policy of `redact()` and of every new alert: one, since it remembers what it has looked at."""
 
 
 def redact(value: Any, redactor: Redactor | None = None) -> Any:
     """The JSON form of `value` with every secret masked, by `redactor` or the built-in rules. Never raises."""
-    return (redactor or _DEFAULT).redact(value)
+    return (redactor or BUILT_IN).redact(value)
 
 
 def json_safe(value: Any) -> Any:

@@ -243,7 +243,7 @@ class Page:
         count = queue.retry(number, target=target)
         self._overview.forget()  # and not what fires, which a retry does not change
         if not count and number is not None:
-            raise RequestError(409, "that delivery has not failed, or is under way again, or resolves what has fired anew")
+            raise RequestError(409, "that delivery has not failed, is under way again, or resolves what has fired anew")
         return as_json({"retried": count}, 202)
 
     # ------------------------------------------------------------------------------------------ who, and how
