@@ -4,14 +4,18 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from alert_core import Alert, Dispatcher, Receipt, hookimpl
-from alert_core.testing import isolated_plugins
+from alert_core import Alert, Dispatcher, Receipt, Route, hookimpl
+from alert_core.testing import VirtualClock, isolated_plugins
 from alert_outbox import Outbox
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
+HOUR, DAY = 3_600.0, 86_400.0
+PATIENT = {"poll": "10d"}
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgres"))]
 
 
@@ -138,3 +142,73 @@ def target() -> type[Target]:
 def events() -> Events:
     """Told of everything by the dispatchers that are made with it."""
     return Events()
+
+
+class World:
+    """A dispatcher on a clock of its own that stands still but where it is moved.
+
+    At the end of each scenario a day passes, in which nothing but what is `still_to_come` may be sent.
+    """
+
+    still_to_come = 0
+
+    def __init__(self, make: Any, target: Any, events: Any, routes: list[Route], **options: Any) -> None:
+        self.clock = VirtualClock(autojump=False)
+        self.clock.set_time(NOON)
+        self.events = events
+        self.a, self.b = target("a", **options.pop("a", {})), target("b")
+        self.d = make(self.a, self.b, events=events, routes=routes, clock=self.clock, queue={**PATIENT, **options})
+
+    @property
+    def queue(self) -> Outbox:
+        queue: Outbox = self.d.queue
+        return queue
+
+    def say(self, title: str = "Disk full", **fields: Any) -> Any:
+        """Enqueue, and let everything that follows from it happen."""
+        ticket = self.d.enqueue(Alert(title, "m", **fields))
+        self.rest()
+        return ticket.report(0)
+
+    def rest(self) -> None:
+        for _ in range(6):
+            assert self.clock.settle(60)
+            self.clock.advance(0.01)
+        assert self.clock.settle(60)
+
+    def wait(self, seconds: float, step: float = 30.0) -> None:
+        ends = self.clock.time() + seconds
+        while (left := ends - self.clock.time()) > 0:
+            self.clock.advance(min(step, left))
+            assert self.clock.settle(60)
+        self.rest()
+
+    def told(self, which: str = "a") -> list[str]:
+        """The titles that a target got since it was last asked."""
+        target = getattr(self, which)
+        titles = [alert.title for alert in target.alerts]
+        target.alerts.clear()
+        return titles
+
+    def silence(self, seconds: float, **match: Any) -> int:
+        made = self.queue.silences.add(match, author="me", reason="test", lasts=seconds)
+        self.wait(61)  # the worker looks for what another process has made, at least each minute that it works
+        return int(made.id)
+
+
+@pytest.fixture
+def world(make: Any, target: Any, events: Any) -> Iterator[Callable[..., World]]:
+    made: list[World] = []
+
+    def build(*routes: Route, **options: Any) -> World:
+        made.append(World(make, target, events, list(routes), **options))
+        return made[-1]
+
+    yield build
+    for one in made:
+        one.rest()
+        sent = one.a.tries + one.b.tries
+        one.wait(DAY, step=HOUR)
+        assert one.a.tries + one.b.tries == sent + one.still_to_come, "an unexpected message"
+        one.clock.autojump = True
+        one.clock.leave()
