@@ -83,7 +83,7 @@ def tell(desk: Desk, planned: Sequence[Planned]) -> None:
     for dispatch, plan in planned:
         dropped = tell_drops(desk, dispatch, plan)
         if dropped is not None:
-            report = DeliveryReport(alert_id=dispatch.alert.id, dropped=dropped, stored=True)
+            report = DeliveryReport(alert_id=dispatch.alert.id, dropped=dropped)
             desk.finish(dispatch.id, dispatch.alert, report)
 
 
