@@ -252,7 +252,7 @@ class Dispatcher:
             return [accepted(*self._sent_on(one, None)) for one in ready]
         kept = [one for one in ready if self._is_kept(one)]
         tickets = dict(zip(kept, self._put(kept), strict=True)) if kept else {}
-        return [tickets.get(one) or accepted(*self._memory.put(one, None)) for one in ready]
+        return [tickets.get(one) or accepted(*self._from_memory(one, None)) for one in ready]
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until every lane is empty and its observers are done, at most `timeout` seconds; whether all are.
@@ -314,7 +314,13 @@ class Dispatcher:
             if not ready.names:
                 names, dropped = self._pipeline.routed(ready.alert)
                 ready = attrs.evolve(ready, names=names, dropped=dropped)
-        return self._memory.put(ready, ends)
+        return self._from_memory(ready, ends)
+
+    def _from_memory(self, ready: Ready, ends: float | None) -> tuple[Ticket, Refusals]:
+        ticket, refusals = self._memory.put(ready, ends)
+        if process.is_exiting():
+            ticket.wait(self.deadline)
+        return ticket, refusals
 
     @property
     def _is_forgiven(self) -> bool:

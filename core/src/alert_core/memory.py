@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
-from alert_core import process
 from alert_core.alert import Alert
 from alert_core.background import background
 from alert_core.clock import Clock
@@ -33,7 +32,7 @@ class Memory:
     Args:
         targets: transports, or the FailoverConfig of one, by name.
         settings: what each of the transports has set.
-        deadline: seconds of a failover's pass over its children, and of a delivery while the process ends.
+        deadline: seconds of a failover's pass over its children.
         retry: for targets that set none of their own.
         redactor: for the errors of attempts.
         observers: told of each attempt.
@@ -99,8 +98,6 @@ class Memory:
         jobs = self._jobs(ready, ticket, ends)
         ticket.open(jobs)
         refusals = [job.lane.put(job) for job in jobs]
-        if process.is_exiting():
-            ticket.wait(self._deadline)
         return ticket, refusals
 
     def flush(self, ends: float | None) -> bool:

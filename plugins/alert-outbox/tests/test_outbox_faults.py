@@ -16,7 +16,7 @@ import pytest
 
 from alert_core import Alert, Dispatcher, QueueError, RetryPolicy, Route
 from alert_core.testing import VirtualClock, isolated_plugins
-from alert_outbox import Outbox, database, postgresql
+from alert_outbox import Outbox, database
 from alert_outbox.schema import VERSION
 
 
@@ -106,8 +106,8 @@ def test_a_locked_database_is_an_error_and_none_once_it_is_free(tmp_path: Path, 
     assert a.taken == {"first": 1, "sent": 1, "last": 1}
 
 
-def test_send_returns_by_its_deadline_although_the_database_is_locked(tmp_path: Path, target: Any) -> None:
-    path, a = tmp_path / "alerts.db", target("a")
+def senders_while_locked(d: Dispatcher, holding: Any, count: int) -> float:
+    """The seconds of the slowest of so many threads that send at once while somebody holds the database."""
     took: list[float] = []
 
     def send(number: int) -> None:
@@ -115,20 +115,25 @@ def test_send_returns_by_its_deadline_although_the_database_is_locked(tmp_path: 
         assert d.send(Alert(f"n{number}", "m")).sent == ("a",)
         took.append(time.monotonic() - began)
 
-    with dispatcher(path, a, worker=False, deadline=5) as d:
-        d.queue.make_tables()  # type: ignore[union-attr]
-        commits = d.queue.database._commits  # type: ignore[union-attr]
-        threads = [threading.Thread(target=send, args=[number]) for number in range(5)]
-        with locked(path):
-            threads[0].start()
-            while commits._leader is None or commits._waiting:
-                pass
-            for one in threads[1:]:
-                one.start()
-            for one in threads:
-                one.join(60)
-    assert len(took) == 5
-    assert max(took) < 5
+    d.queue.make_tables()  # type: ignore[union-attr]
+    commits = d.queue.database._commits  # type: ignore[union-attr]
+    threads = [threading.Thread(target=send, args=[number]) for number in range(count)]
+    with holding:
+        threads[0].start()
+        while commits._leader is None or commits._waiting:
+            pass
+        for one in threads[1:]:
+            one.start()
+        for one in threads:
+            one.join(60)
+    assert len(took) == count
+    return max(took)
+
+
+def test_send_returns_by_its_deadline_although_the_database_is_locked(tmp_path: Path, target: Any) -> None:
+    path = tmp_path / "alerts.db"
+    with dispatcher(path, target("a"), worker=False, deadline=5) as d:
+        assert senders_while_locked(d, locked(path), 5) < 5
 
 
 def test_a_new_file_that_another_process_reads_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,17 +326,69 @@ def test_a_server_that_ends_its_connections_is_asked_again(postgresql_server: st
 def test_what_somebody_holds_locked_on_a_server_is_an_error_and_none_once_it_is_free(
     postgresql_schema: Any, target: Any
 ) -> None:
-    import psycopg
-
     a = target("a")
     queue = Outbox(url=postgresql_schema.url)
     with Dispatcher([a], queue=queue, plugins=isolated_plugins(), deadline=2) as d:
         queue.make_tables()
-        with psycopg.connect(postgresql_schema.url) as other:
-            other.execute("LOCK TABLE alert_outbox_alerts")
-            refused_alike(d, a, "somebody has held what it needs locked for 1 s")
+        with holding(postgresql_schema.url, "LOCK TABLE alert_outbox_alerts"):
+            refused_alike(d, a, "somebody holds locked what it needs")
         d.enqueue(Alert("last", "m"))
     assert a.taken == {"sent": 1, "last": 1}
+
+
+@contextlib.contextmanager
+def holding(url: str, statement: str) -> Iterator[None]:
+    """Somebody's transaction, in which this statement has locked something."""
+    import psycopg
+
+    with psycopg.connect(url) as other:
+        other.execute(statement)
+        yield
+
+
+@pytest.mark.needs("postgres")
+def test_send_returns_by_its_deadline_although_a_server_has_it_locked(postgresql_schema: Any, target: Any) -> None:
+    queue = Outbox(url=postgresql_schema.url, worker=False)
+    with Dispatcher([target("a")], queue=queue, plugins=isolated_plugins(), deadline=6) as d:
+        queue.make_tables()
+        assert senders_while_locked(d, holding(postgresql_schema.url, "LOCK TABLE alert_outbox_alerts"), 30) < 6
+
+
+@pytest.mark.needs("postgres")
+@pytest.mark.parametrize("table", ["deliveries", "schema"])
+def test_who_looks_does_not_wait_without_end_for_what_a_server_has_locked(postgresql_schema: Any, table: str) -> None:
+    queue = Outbox(url=postgresql_schema.url, worker=False)
+    with Dispatcher([], queue=queue, plugins=isolated_plugins(), deadline=1):
+        queue.make_tables()
+        with (
+            holding(postgresql_schema.url, f"LOCK TABLE alert_outbox_{table}"),
+            pytest.raises(QueueError, match="somebody holds locked what it needs"),
+        ):
+            queue.inspection.overview()
+
+
+REPEATED = [Route(["a"], name="r", repeat_every="4h")]
+
+
+@pytest.mark.needs("postgres")
+def test_a_resolve_that_cannot_be_noted_is_an_error_and_what_fires_anew_is_told(
+    postgresql_schema: Any, target: Any
+) -> None:
+    a = target("a")
+    queue = Outbox(url=postgresql_schema.url)
+    with Dispatcher([a], queue=queue, plugins=isolated_plugins(), deadline=2, routes=REPEATED) as d:
+        firing = Alert("t", "m", dedup_key="k")
+        d.enqueue(firing)
+        assert d.flush(60)
+        with (
+            holding(postgresql_schema.url, "SELECT 1 FROM alert_outbox_events FOR UPDATE"),
+            pytest.raises(QueueError, match="somebody holds locked what it needs"),
+        ):
+            d.enqueue(firing.evolve(status="resolved"))
+        for status in ("resolved", "firing"):
+            assert d.enqueue(firing.evolve(status=status)).dropped is None
+        assert d.flush(60)
+    assert [alert.status for alert in a.alerts] == ["firing", "resolved", "firing"]
 
 
 @pytest.mark.needs("postgres")
@@ -339,9 +396,8 @@ def test_what_somebody_holds_locked_on_a_server_is_an_error_and_none_once_it_is_
 def test_a_host_that_stands_still_in_a_transaction_holds_up_the_others_for_seconds_only(
     make: Any, target: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgresql, "STALLED", 0.2)
-    routes = [Route(["a"], name="r", repeat_every="4h")]
-    first, second = (make(target("a"), routes=routes, queue={"worker": False}) for _ in range(2))
+    first, second = (make(target("a"), routes=REPEATED, queue={"worker": False}) for _ in range(2))
+    first.queue.make_tables()
     stands, goes_on = threading.Event(), threading.Event()
     put = first.queue.store.put
 

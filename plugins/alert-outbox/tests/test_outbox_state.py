@@ -117,6 +117,9 @@ class TestOrder:
         for status in ("firing", "resolved", "firing"):
             w.say(status=status)
         assert w.queue.retry() == 0
+        errors.append(PermanentDeliveryError("no"))
+        w.say()
+        assert w.queue.retry(2) == 0
         w.rest()
         assert [alert.status for alert in w.a.alerts] == ["firing", "firing"]
         assert "delivery 2 resolves what has fired anew since: it is not tried again" in caplog.text

@@ -94,8 +94,9 @@ class Database(Forkable):
         with self._told(), self._reading():
             connection = self._connect(readonly=True)
             try:
-                self._check(self._version(connection))
-                return work(connection)
+                with self._looking(connection, self.patience):
+                    self._check(self._version(connection))
+                    return work(connection)
             finally:
                 connection.close()
 
@@ -131,6 +132,11 @@ class Database(Forkable):
     @abstractmethod
     def _lock_schema(self, connection: Connection) -> None: ...
 
+    @contextlib.contextmanager
+    def _looking(self, connection: Connection, seconds: float) -> Iterator[None]:  # noqa: ARG002 - for a server
+        """Nothing that is read inside is waited for longer than so many seconds."""
+        yield
+
     def _is_stale(self) -> bool:
         return False
 
@@ -158,12 +164,20 @@ class Database(Forkable):
                 if error is not None and self.is_busy(error):
                     self._fail(self._commits.join(), error)
                 elif error is not None:
-                    for entry in entries:
-                        if (error := self._attempt([entry], again=True)) is not None:
-                            self._fail([entry], error)
+                    self._one_by_one(entries, error)
             finally:
                 if not self._is_kept():
                     self._drop()
+
+    def _one_by_one(self, entries: Sequence[Entry], error: Exception) -> None:
+        """Each in a transaction of its own, while there is time; then who came meanwhile has waited long enough too."""
+        failed: Exception | None = error
+        for entry in entries:
+            failed = self._attempt([entry], again=True) if time.monotonic() < self._ends else error
+            if failed is not None:
+                self._fail([entry], failed)
+        if failed is not None and time.monotonic() >= self._ends:
+            self._fail(self._commits.join()[len(entries) :], failed)
 
     def _attempt(self, entries: Sequence[Entry], *, again: bool) -> Exception | None:
         try:
@@ -212,7 +226,9 @@ class Database(Forkable):
                 connection.close()
 
     def _migrate(self, connection: Connection) -> None:
-        if self._version(connection) == VERSION:
+        with self._looking(connection, self._ends - time.monotonic()):
+            version = self._version(connection)
+        if version == VERSION:
             return
         with self.transaction(connection):
             self._upgrade(connection)

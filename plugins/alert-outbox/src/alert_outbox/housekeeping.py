@@ -62,8 +62,7 @@ class Housekeeping:
 
     def _round(self, connection: Connection, now: float) -> _Found:
         self._store.sql.heal.run(connection, now=now, horizon=now + self._longest())
-        for target in self._desk.targets:
-            self._store.sql.free_heads.run(connection, target_=target)
+        self._store.sql.free_heads.run(connection, target_=None)
         self._store.purge(connection, now - self._rules.keep, AT_ONCE)
         self._state.sql.forget.run(connection, before=now - self._rules.keep)
         self._store.sql.forget_buckets.run(connection, before=now - self._rules.keep)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import Any, Final
 
 from sqlalchemy.engine import URL
@@ -10,10 +12,10 @@ from sqlalchemy.engine import URL
 from alert_outbox.database import Database
 from alert_outbox.statements import Connection
 
-STALLED: Final = 10.0
-"""Seconds after which the server ends the transaction of a process that stands still, and libpq a silent connection."""
-_LEAST: Final = 0.05
-"""Seconds that a lock is waited for although there is no time left."""
+STALLED: Final = 2.0
+"""Seconds between two statements after which the server ends the transaction of a process that stands still."""
+_GONE: Final = 10
+"""Seconds after which a server that does not answer on an open connection is given up."""
 
 
 class PostgreSQL(Database):
@@ -27,8 +29,9 @@ class PostgreSQL(Database):
         self._arguments: Final[tuple[Any, ...]] = tuple(arguments)
         self._options: Final[dict[str, Any]] = {
             "connect_timeout": 5,
-            "keepalives_idle": int(STALLED),
-            "tcp_user_timeout": int(STALLED * 1000),
+            "keepalives_idle": _GONE // 2,
+            "keepalives_interval": _GONE // 2,
+            "tcp_user_timeout": _GONE * 1000,
             **options,
         }
         super().__init__()
@@ -38,7 +41,7 @@ class PostgreSQL(Database):
         import psycopg
 
         if isinstance(error, psycopg.errors.LockNotAvailable):
-            return f"somebody has held what it needs locked for {self.patience:g} s"
+            return "somebody holds locked what it needs"
         state = getattr(error, "sqlstate", None)
         if state is None and isinstance(error, psycopg.OperationalError):
             return "there is no connection to the server: does it run, and has it this user and database?"
@@ -51,9 +54,19 @@ class PostgreSQL(Database):
 
     def _begin(self, connection: Connection) -> None:
         """Half of the time left is for what others hold locked: who needs none of that is tried alone afterwards."""
-        left = max((self._ends - time.monotonic()) / 2, _LEAST)
+        self._bound(connection, (self._ends - time.monotonic()) / 2)
+
+    @contextlib.contextmanager
+    def _looking(self, connection: Connection, seconds: float) -> Iterator[None]:
+        self._bound(connection, seconds)
+        yield
+        connection.execute("ROLLBACK")
+
+    @staticmethod
+    def _bound(connection: Connection, seconds: float) -> None:
+        """Begin a transaction; a pooler may give the connection to somebody else after it, so nothing outlives it."""
         connection.execute(
-            f"BEGIN; SET LOCAL lock_timeout = {_milliseconds(left)};"
+            f"BEGIN; SET LOCAL lock_timeout = {_milliseconds(seconds)};"
             f" SET LOCAL idle_in_transaction_session_timeout = {_milliseconds(STALLED)}"
         )
 

@@ -94,7 +94,8 @@ def _lock_key() -> Any:
     """What may be under way of a delivery's key: two hosts that end at once would each leave the next to the other."""
     one = DELIVERIES.alias("one")
     key = sa.select(one.c.order_key).where(one.c.id == param("id_")).scalar_subquery()
-    return sa.select(_D.id).where(_D.order_key == key, is_state(WAITING)).order_by(_D.id).with_for_update(of=DELIVERIES)
+    here = sa.select(_D.id).where(_D.order_key == key, is_state(WAITING), _OPEN)  # the last for an index
+    return here.order_by(_D.id).with_for_update(of=DELIVERIES)
 
 
 def _free_next() -> Any:
@@ -106,7 +107,9 @@ def _free_heads() -> Any:
     earlier = DELIVERIES.alias("earlier")
     waits = earlier.c.state.in_([sa.literal_column(f"'{state}'") for state in (WAITING, HELD)])
     behind = sa.exists().where(earlier.c.order_key == _D.order_key, earlier.c.id < _D.id, waits)
-    return sa.update(DELIVERIES).values(state=WAITING).where(is_state(HELD), _D.target == param("target_"), ~behind)
+    target = param("target_", sa.Text)
+    here = (is_state(HELD), _OPEN, sa.or_(target.is_(None), _D.target == target))  # _OPEN is for an index
+    return sa.update(DELIVERIES).values(state=WAITING).where(*here, ~behind)
 
 
 def _gather() -> Any:
@@ -163,6 +166,13 @@ CLAUSES: Final[Mapping[str, Any]] = {
     "insert_delivery": _insert_delivery,
     "last": _last,
     "last_locked": lambda: _last().with_for_update(read=True, of=DELIVERIES),
+    "later": lambda: (
+        sa.select(_D.state, _A.status)
+        .join(ALERTS, _A.id == _D.dispatch)
+        .where(_D.order_key == param("order_key_"), _D.id > param("id_"), _D.state != sa.literal_column(f"'{DEAD}'"))
+        .order_by(_D.id.desc())
+        .limit(sa.literal_column("1"))
+    ),
     "all_dead": _all_dead,
     "due": _due,
     "next_due": lambda: sa.select(sa.func.min(_D.due)).where(is_state(WAITING), _D.target == param("target_")),

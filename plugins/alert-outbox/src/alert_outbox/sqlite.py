@@ -54,8 +54,8 @@ class SQLite(Database):
         return type(error).__name__
 
     def is_unused(self) -> bool:
-        """Whether there is no file yet."""
-        return not self.path.exists()
+        """Whether there is no file yet, or one without the outbox's tables."""
+        return not self.path.exists() or super().is_unused()
 
     def _let_go(self) -> None:
         self._drop()

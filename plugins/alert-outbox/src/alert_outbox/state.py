@@ -27,8 +27,8 @@ GROUP_INTERVAL: Final = 300.0
 SKEW: Final = 5.0
 """Seconds by which the clock of the host that told it last may be ahead."""
 _E: Final = EVENTS.c
-DEADLOCK: Final = "40P01"
-"""PostgreSQL's SQLSTATE: two transactions waited for each other, and this one had to give way."""
+GAVE_WAY: Final = {"40P01", "55P03"}
+"""PostgreSQL's SQLSTATEs: two transactions waited for each other, and this one had to end; it waited for too long."""
 _log = logging.getLogger(__name__)
 
 
@@ -112,7 +112,7 @@ class State:
         try:
             plan = self._planned(connection, dispatch, now, known, routes)
         except Exception as error:
-            if getattr(error, "sqlstate", None) == DEADLOCK:
+            if getattr(error, "sqlstate", None) in GAVE_WAY:
                 raise  # each alert of this transaction gets one of its own
             # A duplicate is better than silence.
             connection.execute("ROLLBACK TO SAVEPOINT alert_outbox_state")
@@ -299,7 +299,7 @@ class State:
         interval = GROUP_INTERVAL if route.group_interval is None else route.group_interval
         soonest = now + (0.0 if alert.severity is Severity.CRITICAL else wait)
         told = (self._store.sql.bucket.one(connection, id_=bucket) or (None, None))[1]
-        return soonest if told is None or told > now else max(soonest, told + interval)
+        return soonest if told is None or told > now + SKEW else max(soonest, told + interval)
 
 
 def _order_keys(route: Route, parts: Sequence[Part], dedup_key: str) -> list[str]:

@@ -346,12 +346,11 @@ class Store:
         """
         count = 0
         for row, dispatch, key, status in self.sql.dead.rows(connection, number=number, target_=target):
-            last = self.sql.last.one(connection, order_key_=key)
-            is_later = last is not None and last[0] != row and last[1] != DEAD
-            if last is not None and is_later and status == _RESOLVED and last[3] != _RESOLVED:
+            state, later = self.sql.later.one(connection, order_key_=key, id_=row) or (None, status)
+            if status == _RESOLVED and later != _RESOLVED:
                 _log.warning("delivery %d resolves what has fired anew since: it is not tried again", row)
                 continue
-            if last is not None and is_later and last[1] == DELIVERED:
+            if state == DELIVERED:
                 _log.warning("delivery %d is tried again after a later one of its dedup key was delivered", row)
             count += 1
             self.sql.revive.run(connection, id_=row, now=now)
