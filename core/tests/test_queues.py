@@ -207,6 +207,18 @@ def test_what_a_forgiving_queue_refuses_enqueue_delivers_from_memory_too() -> No
         d.enqueue(Alert("x", "m"))
 
 
+def test_a_queue_hears_of_what_goes_from_memory_since_it_refused_it() -> None:
+    queue, heard = Fake(QueueError("down")), list[str]()
+    queue.missed = lambda dispatch: heard.append(dispatch.alert.title)  # type: ignore[attr-defined]  # as above
+    with Dispatcher([Target("a")], queue=queue, plugins=isolated_plugins()) as d:
+        assert d.send(Alert("sent", "m")).ok
+        with pytest.raises(QueueError):
+            d.enqueue(Alert("refused", "m"))
+        queue.error = None
+        d.enqueue(Alert("kept", "m"))
+    assert heard == ["sent"]
+
+
 def test_a_queue_masks_what_it_reads_back_with_the_dispatchers_policy(d: Dispatcher, queue: Fake) -> None:
     assert queue.desk.redactor is d.redactor
 

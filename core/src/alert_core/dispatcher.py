@@ -251,7 +251,7 @@ class Dispatcher:
         if self._is_forgiven:
             return [accepted(*self._sent_on(one, None)) for one in ready]
         kept = [one for one in ready if self._is_kept(one)]
-        tickets = dict(zip(kept, self._put(kept), strict=True)) if kept else {}
+        tickets = dict(zip(kept, self._put([*map(self._stored_as, kept)]), strict=True)) if kept else {}
         return [tickets.get(one) or accepted(*self._from_memory(one, None)) for one in ready]
 
     def flush(self, timeout: float | None = None) -> bool:
@@ -309,8 +309,10 @@ class Dispatcher:
     def _sent_on(self, ready: Ready, ends: float | None) -> tuple[Ticket, Refusals]:
         """Into the durable queue, or from memory; and for each delivery why its lane refused it, if it did."""
         if self._is_kept(ready):
+            dispatch = self._stored_as(ready)
             with self._refused(raises=ends is None and not self._is_forgiven):
-                return self._put([ready])[0], []
+                return self._put([dispatch])[0], []
+            getattr(self.queue, "missed", lambda _: None)(dispatch)
             if not ready.names:
                 names, dropped = self._pipeline.routed(ready.alert)
                 ready = attrs.evolve(ready, names=names, dropped=dropped)
@@ -331,20 +333,19 @@ class Dispatcher:
         """Whether the durable queue gets it; one that keeps state also gets resolves that are routed nowhere."""
         return self._desk is not None and ready.dropped is None
 
-    def _put(self, many: Sequence[Ready]) -> list[Ticket]:
+    def _stored_as(self, ready: Ready) -> Dispatch:
+        """What the durable queue gets of it."""
+        return Dispatch(
+            id=uuid.uuid4().hex,
+            alert=ready.told,
+            parts=self._desk.parts(ready.names) if self._desk else (),
+            routes=() if ready.explicit else self._pipeline.taken(ready.told),
+        )
+
+    def _put(self, many: Sequence[Dispatch]) -> list[Ticket]:
         if self._desk is None or self._closed:
             raise QueueError("the dispatcher is closed; the alert was not accepted")
-        return self._desk.put(
-            [
-                Dispatch(
-                    id=uuid.uuid4().hex,
-                    alert=one.told,
-                    parts=self._desk.parts(one.names),
-                    routes=() if one.explicit else self._pipeline.taken(one.told),
-                )
-                for one in many
-            ]
-        )
+        return self._desk.put(many)
 
     @staticmethod
     @contextlib.contextmanager

@@ -98,7 +98,7 @@ class Queue(Protocol):
     """Where deliveries wait. Its methods are called from several threads.
 
     With an attribute `memory_when_down` that is true, what it refuses is delivered from this process's memory, for
-    `enqueue()` as for `send()`.
+    `enqueue()` as for `send()`. With a method `missed(dispatch)`, it hears of each that goes from memory so.
     """
 
     @property

@@ -370,6 +370,31 @@ def test_who_looks_does_not_wait_without_end_for_what_a_server_has_locked(postgr
 REPEATED = [Route(["a"], name="r", repeat_every="4h")]
 
 
+def test_what_went_from_memory_while_the_database_was_locked_is_remembered_once_it_is_free(
+    tmp_path: Path, target: Any
+) -> None:
+    path, a = tmp_path / "alerts.db", target("a")
+    queue = Outbox(path=str(path))
+    firing = Alert("t", "m", dedup_key="k")
+    resolve = firing.evolve(status="resolved")
+    with Dispatcher([a], queue=queue, plugins=isolated_plugins(), deadline=1, routes=REPEATED) as d:
+        queue.make_tables()
+        with locked(path):
+            assert d.send(firing).sent == ("a",)
+        assert d.enqueue(resolve).dropped is None
+        assert d.enqueue(firing).dropped is None
+        assert d.flush(60)
+        with locked(path):
+            assert d.send(resolve).sent == ("a",)
+        for dropped in (None, "deduplicated: r"):
+            assert d.enqueue(firing).dropped == dropped
+        assert d.flush(60)
+        with locked(path):
+            assert d.send(firing).sent == ("a",)
+        assert d.enqueue(firing).dropped is None  # whether it arrived is not known to the queue
+    assert [alert.status for alert in a.alerts] == [*["firing", "resolved"] * 2, *["firing"] * 3]
+
+
 @pytest.mark.needs("postgres")
 def test_a_resolve_that_cannot_be_noted_is_an_error_and_what_fires_anew_is_told(
     postgresql_schema: Any, target: Any

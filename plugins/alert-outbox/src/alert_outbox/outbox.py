@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
@@ -27,6 +29,8 @@ from alert_outbox.statements import Connection
 from alert_outbox.store import Store
 from alert_outbox.worker import Worker
 
+MISSED: Final = 1_000
+"""Alerts that went from memory, while the database refused, of which a process remembers that; the latest."""
 _WORDS: Final = {
     "true": True,
     "1": True,
@@ -124,6 +128,7 @@ class Outbox:
         self.inspection = Inspection(self.database, self._now)
         self.state = State(self.database.dialect, self.store, self.silences)
         self.intake = Intake(self.database.dialect, self.state)
+        self._missed: deque[Dispatch] = deque(maxlen=MISSED)
         self._starting = threading.Lock()
         self._worker: Worker | None = None
 
@@ -193,13 +198,18 @@ class Outbox:
         """
         desk = self.desk
         self._start_in_child()
-        now = desk.clock.time()
+        now, missed = desk.clock.time(), [*self._missed]
 
         def work(connection: Connection, again: bool) -> tuple[list[Planned], list[Plan]]:
+            for one in missed:
+                self.state.catch_up(connection, one, now)
             before = self.intake.plan(connection, desk) if self.enlists else []
             return before, [self._planned(connection, dispatch, now, again=again) for dispatch in dispatches]
 
         before, plans = self.database.write(work)
+        for one in missed:
+            with contextlib.suppress(ValueError):  # another thread was quicker
+                self._missed.remove(one)
         tell(desk, before)
         told = [tell_drops(desk, dispatch, plan) for dispatch, plan in zip(dispatches, plans, strict=True)]
         self._notify([*(plan for _, plan in before), *plans])
@@ -207,6 +217,10 @@ class Outbox:
             Stored(parts=tuple(part for part, _ in plan.placed), dropped=dropped, gathered=plan.gathered)
             for plan, dropped in zip(plans, told, strict=True)
         ]
+
+    def missed(self, dispatch: Dispatch) -> None:
+        """What was refused goes from memory: the next transaction remembers it, unless this process ends before."""
+        self._missed.append(dispatch)
 
     def plan_intake(self) -> None:
         """Plan what has come with transactions that have committed, as every worker does each `poll`.
@@ -323,6 +337,7 @@ class Outbox:
         """In the child of a fork: no connection, no worker until the first alert, and another name for leases."""
         self.database.forget()
         self.store.token = uuid.uuid4().hex
+        self._missed = deque(maxlen=MISSED)
         self._starting = threading.Lock()
         self._worker = None
 

@@ -130,6 +130,21 @@ class State:
             self._store.put(connection, dispatch, plan.placed, now if stored is None else stored)
         return plan
 
+    def catch_up(self, connection: Connection, dispatch: Dispatch, now: float) -> None:
+        """Remember what went past this database: what fires, and who was told, or that it has ended.
+
+        What fires is told once more when it is heard next: whether it arrived is not known here.
+        """
+        alert = dispatch.alert
+        if alert.status is Status.RESOLVED:
+            for name, _ in self.sql.events_of.rows(connection, key=alert.dedup_key):
+                self.sql.delete_event.run(connection, route_=name, key=alert.dedup_key)
+            return
+        for route in dispatch.routes:
+            parts = [part for part in dispatch.parts if part.target in route.targets]
+            if parts and _is_deduplicated(route, alert):
+                self._count(connection, route, alert, parts, now, is_missed=True)
+
     def woken(self, connection: Connection, now: float, routes: Mapping[str, Route]) -> list[tuple[Route, Alert]]:
         """What fires still and is silenced no more, on these routes: to be put once more."""
         found = []
@@ -226,8 +241,9 @@ class State:
         now: float,
         *,
         is_silenced: bool = False,
+        is_missed: bool = False,
     ) -> bool:
-        """Note that it fires; whether it is to be told."""
+        """Note that it fires; whether it is to be told. What was missed was told past this database."""
         name, rank = str(route.name), alert.severity.rank
         here = {"route_": name, "key": alert.dedup_key}
         event = self._event(connection, name, alert.dedup_key)
@@ -241,11 +257,11 @@ class State:
             or self._reached_nobody(connection, route, event, alert.dedup_key)
         )
         tells = is_due and not is_silenced
-        if tells:
+        if tells or is_missed:
             told = [tuple(one) for one in json.loads(event.parts)]
             told += [(part.target, part.recipient) for part in parts]
             event.parts = json.dumps(list(dict.fromkeys(told)))
-            event.rank, event.notified = max(rank, event.rank), now
+            event.rank, event.notified = max(rank, event.rank), None if is_missed else now
         event.count, event.last_seen, event.silenced = event.count + 1, now, int(is_silenced)
         event.body = json.dumps(alert.to_dict())
         self.sql.update_event.run(connection, **here, **event.values())
