@@ -109,6 +109,12 @@ def is_held_up(queue: Outbox) -> bool:
 
 
 @pytest.fixture
+def held_up() -> Callable[[Outbox], bool]:
+    """`held_up(queue)`: the function above."""
+    return is_held_up
+
+
+@pytest.fixture
 def race() -> Race:
     """`race(queue, work, other)`: `other()` runs while what `work(connection)` has written is not committed."""
 

@@ -53,8 +53,8 @@ class Housekeeping:
         """
         if 0 <= now - self._done < EVERY and (self.silence_ends is None or now < self.silence_ends):
             return set()
-        self._done = now
         found = self._database.write(lambda connection, _: self._round(connection, now))
+        self._done = now
         self.silence_ends = found.silence_ends
         for taken in found.dead:
             self._claims.bury(taken)

@@ -231,8 +231,15 @@ CLAUSES: Final[Mapping[str, Any]] = {
     "heal": lambda: sa.update(DELIVERIES).values(due=param("now")).where(is_state(WAITING), _D.due > param("horizon")),
     "open_of_target": lambda: (
         _taken()
-        .where(_OPEN, _D.target == param("target_"), _D.stored < param("before"))
+        .where(
+            _OPEN,
+            _D.target == param("target_"),
+            _D.stored < param("before"),
+            sa.or_(_D.lease.is_(None), _D.due <= param("now")),  # a host that has the target may have it under way
+        )
+        .order_by(_D.id)
         .limit(param("most", sa.Integer))
+        .with_for_update(of=DELIVERIES, skip_locked=True)
     ),
     "quiet": lambda: (
         sa.select(_A.id, sa.func.max(_B.due))
@@ -255,7 +262,12 @@ CLAUSES: Final[Mapping[str, Any]] = {
     "put_off": lambda: sa.update(DELIVERIES).values(due=param("due_")).where(_D.id == param("id_"), is_state(DEAD)),
     "tell": lambda: sa.update(DELIVERIES).values(told=param("now")).where(_D.id == param("id_"), is_state(DEAD)),
     "targets": lambda: sa.select(_D.target, sa.func.count()).where(_OPEN).group_by(_D.target),
-    "old": lambda: sa.select(_A.id).where(_A.closed < param("before")).limit(param("most", sa.Integer)),
+    "old": lambda: (  # what is brought back just now is closed no more
+        sa.select(_A.id)
+        .where(_A.closed < param("before"))
+        .limit(param("most", sa.Integer))
+        .with_for_update(skip_locked=True)
+    ),
     "spent": lambda: sa.select(RATES.c.spent, RATES.c.at).where(RATES.c.target == param("target_")).with_for_update(),
     "insert_spent": lambda: insert_once(
         RATES, target=param("target_", sa.Text), spent=sa.literal_column("0"), at=param("now", sa.Double)

@@ -156,7 +156,9 @@ class State:
                 self.sql.delete_event.run(connection, route_=name, key=key)
                 continue
             event = self._event(connection, name, key)
-            if event is None or self.silences.holding(connection, alert, now) is not None:
+            if event is None or not event.silenced or event.body != body:
+                continue  # another process was quicker, or it was heard since: the next round looks again
+            if self.silences.holding(connection, alert, now) is not None:
                 continue
             route = routes.get(name)
             if route is not None and route.repeat_every is None:
@@ -246,10 +248,8 @@ class State:
         """Note that it fires; whether it is to be told. What was missed was told past this database."""
         name, rank = str(route.name), alert.severity.rank
         here = {"route_": name, "key": alert.dedup_key}
-        event = self._event(connection, name, alert.dedup_key)
-        if event is None:
+        while (event := self._event(connection, name, alert.dedup_key)) is None:  # again, where a resolve came between
             self.sql.insert_event.run(connection, **here, **_Event(last_seen=now).values())
-            event = self._event(connection, name, alert.dedup_key) or _Event()
         is_due = (
             event.notified is None
             or rank > event.rank

@@ -164,10 +164,12 @@ class Store:
         limit: Any = None,
     ) -> list[Taken]:
         """Lease at most `most` deliveries that are due, but none of `mine`, which this process has already."""
+        # The rate first, then deliveries: of two hosts, neither has locked what the other waits for.
+        spent = None if limit is None else self._spent(connection, target, now)
         rows = self.sql.due.rows(connection, target_=target, now=now, most=most + len(mine))
         rows, over = [row for row in rows if row[0] not in mine][:most], -1
-        if limit is not None:
-            rows, over = self._within(connection, target, rows, limit, now)
+        if spent is not None:
+            rows, over = self._within(connection, target, rows, limit, spent, now)
         taken = [one for row in rows if (one := self._readable(connection, row, now, until))]
         self.sql.lease.run_many(
             connection,
@@ -184,16 +186,17 @@ class Store:
             self.open_bucket(connection, bucket, "rate", target, target, now + limit.seconds, now)
         return taken
 
+    def _spent(self, connection: Connection, target: str, now: float) -> Row:
+        """How much of a target's rate was spent, and when that was so; now locked."""
+        while (found := self.sql.spent.one(connection, target_=target)) is None:
+            self.sql.insert_spent.run(connection, target_=target, now=now)
+        return found
+
     def _within(
-        self, connection: Connection, target: str, rows: list[Row], limit: Any, now: float
+        self, connection: Connection, target: str, rows: list[Row], limit: Any, spent: Row, now: float
     ) -> tuple[list[Row], int]:
         """Those that the target's rate lets pass, critical ones three times as many; up to which rank others wait."""
-        found = self.sql.spent.one(connection, target_=target)
-        if found is None:
-            self.sql.insert_spent.run(connection, target_=target, now=now)
-            found = self.sql.spent.one(connection, target_=target)
-        spent, at = found or (0.0, now)
-        used = max(spent - max(now - at, 0.0) * limit.count / limit.seconds, 0.0)
+        used = max(spent[0] - max(now - spent[1], 0.0) * limit.count / limit.seconds, 0.0)
         passed, over = [], -1
         for row in rows:
             rank, is_first = row[-1], row[4] == 0 and row[6] is None
@@ -236,13 +239,14 @@ class Store:
 
     def tell_alone(self, connection: Connection, one: Taken, now: float) -> None:
         """Let go what is gathered."""
-        found = self.sql.tell_alone.one(connection, id_=one.row, now=now)
-        if found is not None:
+        if (found := self.sql.tell_alone.one(connection, id_=one.row, now=now)) is not None:
             self._in_order(connection, one.row, found[0])
 
     def _in_order(self, connection: Connection, row: int, key: str) -> None:
         """Let the first of this row's key go before those that wait already; what is under way is."""
-        self.sql.lock_key.run(connection, id_=row)
+        locked: list[Row] | None = None
+        while (found := self.sql.lock_key.rows(connection, id_=row)) != locked:
+            locked = found  # and once more: the end of one that was waited for has let another go
         self.sql.hold.run(connection, order_key_=key)
         self.sql.free_next.run(connection, order_key_=key)
 
@@ -327,7 +331,8 @@ class Store:
     ) -> list[Taken]:
         """End what has waited since before then for a target: dead letters, still to be told; what it was."""
         lost = [
-            _read(row) for row in self.sql.open_of_target.rows(connection, target_=target, before=before, most=most)
+            _read(row)
+            for row in self.sql.open_of_target.rows(connection, target_=target, before=before, now=now, most=most)
         ]
         for one in lost:
             self._bury(connection, one, error, now)
