@@ -165,6 +165,20 @@ def test_what_another_host_has_under_way_is_not_given_up(hosts: Any) -> None:
     assert states(one) == {"t": "delivered"}
 
 
+def test_who_gives_way_in_a_deadlock_is_tried_again_while_there_is_time(hosts: Any) -> None:
+    import psycopg
+
+    (one,) = hosts(1, "a")
+    errors = [psycopg.errors.DeadlockDetected("deadlock detected") for _ in range(3)]
+
+    def work(_connection: Any, _again: bool) -> str:
+        if errors:
+            raise errors.pop()
+        return "written"
+
+    assert one.queue.database.write(work) == "written"
+
+
 def test_two_hosts_over_a_rate_do_not_wait_for_each_other(hosts: Any, after: After, held_up: Any) -> None:
     one, other = hosts(2, "a", rate="1/60s")
     for number in range(6):

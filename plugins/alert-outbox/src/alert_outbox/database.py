@@ -116,6 +116,10 @@ class Database(Forkable):
         """Whether another process holds the database: then nobody's work is tried again, or waits any longer."""
         return False
 
+    def gave_way(self, error: Exception) -> bool:  # noqa: ARG002 - SQLite has one writer
+        """Whether two transactions waited for each other, and this one had to end: it may go on afterwards."""
+        return False
+
     @abstractmethod
     def explain(self, error: Exception) -> str:
         """What a driver's error says, without a value, a user or a host."""
@@ -173,7 +177,11 @@ class Database(Forkable):
         """Each in a transaction of its own, while there is time; then who came meanwhile has waited long enough too."""
         failed: Exception | None = error
         for entry in entries:
-            failed = self._attempt([entry], again=True) if time.monotonic() < self._ends else error
+            failed = error
+            while failed is not None and time.monotonic() < self._ends:
+                failed = self._attempt([entry], again=True)
+                if failed is not None and not self.gave_way(failed):
+                    break
             if failed is not None:
                 self._fail([entry], failed)
         if failed is not None and time.monotonic() >= self._ends:

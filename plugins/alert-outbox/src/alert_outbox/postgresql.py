@@ -36,6 +36,10 @@ class PostgreSQL(Database):
         }
         super().__init__()
 
+    def gave_way(self, error: Exception) -> bool:
+        """Whether it was a deadlock."""
+        return getattr(error, "sqlstate", None) == "40P01"
+
     def explain(self, error: Exception) -> str:
         """The driver's class and PostgreSQL's SQLSTATE, or what to look at: its messages name hosts and users."""
         import psycopg
