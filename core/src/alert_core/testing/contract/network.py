@@ -16,7 +16,7 @@ from alert_core.testing.standin import HOST, refusing_port, silent_port
 
 _MAY_HAVE: Final = "the request went out, so the alert may have arrived"
 _NOT_SENT: Final = "nothing was sent, so the alert surely did not arrive"
-_DRIPPING: Final = 0.6  # seconds: of a timeout that a provider which drips outlasts, on a busy machine too
+_DRIPPING: Final = 1.0  # seconds: of a timeout that a provider which drips outlasts, on a busy machine too
 
 
 class Network(Outcomes):
