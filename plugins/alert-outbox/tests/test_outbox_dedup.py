@@ -175,7 +175,7 @@ class TestDedup:
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("more", [{"repeat_every": "4h"}, {"group_by": ["source"], "group_wait": "1h"}])
 def test_two_hosts_that_hear_of_the_same_at_the_same_time_tell_it_once(
-    make: Any, target: Any, caplog: pytest.LogCaptureFixture, more: dict[str, Any]
+    make: Any, target: Any, held_up: Any, caplog: pytest.LogCaptureFixture, more: dict[str, Any]
 ) -> None:
     routes = [Route(["a"], name="r", **more)]
     first, second = (make(target("a"), routes=routes, queue={"worker": False}) for _ in range(2))
@@ -188,16 +188,12 @@ def test_two_hosts_that_hear_of_the_same_at_the_same_time_tell_it_once(
         assert goes_on.wait(60)
         put(*arguments, **options)
 
-    def waits() -> bool:
-        locks = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
-        return bool(second.queue.database.read(lambda c: c.execute(locks).fetchone()[0]))
-
     first.queue.store.put = slow
     with ThreadPoolExecutor() as pool:
         one = pool.submit(first.enqueue, Alert("t", "m", dedup_key="k"))
         assert planned.wait(60)
         other = pool.submit(second.enqueue, Alert("t", "m", dedup_key="k"))
-        while not (waits() or other.done()):
+        while not (held_up(second.queue) or other.done()):
             pass
         goes_on.set()
         tickets = [one.result(60), other.result(60)]
