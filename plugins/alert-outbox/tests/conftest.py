@@ -11,7 +11,7 @@ import pytest
 
 from alert_core import Alert, Dispatcher, Receipt, Route, hookimpl
 from alert_core.testing import VirtualClock, isolated_plugins
-from alert_outbox import Outbox
+from alert_outbox import Outbox, postgresql
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
 HOUR, DAY = 3_600.0, 86_400.0
@@ -25,6 +25,14 @@ def database(request: pytest.FixtureRequest) -> dict[str, Any]:
     if request.param == "sqlite":
         return {"path": str(request.getfixturevalue("tmp_path") / "alerts.db")}
     return {"url": request.getfixturevalue("postgresql_schema").url}
+
+
+@pytest.fixture(autouse=True)
+def stalled(monkeypatch: pytest.MonkeyPatch) -> float:
+    """As it is set; where a test holds a transaction open on a machine that stands still, nobody ends it for that."""
+    seconds = postgresql.STALLED
+    monkeypatch.setattr(postgresql, "STALLED", 60.0)
+    return seconds
 
 
 class Target:

@@ -16,7 +16,7 @@ import pytest
 
 from alert_core import Alert, Dispatcher, QueueError, RetryPolicy, Route
 from alert_core.testing import VirtualClock, isolated_plugins
-from alert_outbox import Outbox, database
+from alert_outbox import Outbox, database, postgresql
 from alert_outbox.schema import VERSION
 
 
@@ -419,8 +419,9 @@ def test_a_resolve_that_cannot_be_noted_is_an_error_and_what_fires_anew_is_told(
 @pytest.mark.needs("postgres")
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_a_host_that_stands_still_in_a_transaction_holds_up_the_others_for_seconds_only(
-    make: Any, target: Any, monkeypatch: pytest.MonkeyPatch
+    make: Any, target: Any, monkeypatch: pytest.MonkeyPatch, stalled: float
 ) -> None:
+    monkeypatch.setattr(postgresql, "STALLED", stalled)
     first, second = (make(target("a"), routes=REPEATED, queue={"worker": False}) for _ in range(2))
     first.queue.make_tables()
     stands, goes_on = threading.Event(), threading.Event()
